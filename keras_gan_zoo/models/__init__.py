@@ -1,0 +1,1 @@
+"""One paper = one file. The registry reads this folder; nothing needs to be listed here."""

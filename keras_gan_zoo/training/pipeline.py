@@ -1,0 +1,133 @@
+"""From what a user passes to `fit` to the tf.data pipeline that the trainer consumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gan_zoo import datasets
+from keras_gan_zoo.training import checks
+
+
+def adapt(
+    x: Any,
+    y: Any = None,
+    *,
+    batch_size: int | None,
+    shuffle: bool,
+    seed: int,
+    image_shape: tuple[int, ...],
+    num_classes: int | None,
+    d_steps: int = 1,
+    what: str = "dataset",
+    peek: bool = True,
+) -> Any:
+    """Check a user's data against the contract and make the trainer's pipeline of it.
+
+    Args:
+        x: `tf.data.Dataset` of batches, or an array of images `(n, h, w, c)` (float in [-1, 1] or
+            uint8), or `(images, labels)` as arrays.
+        y: labels, when x is an array.
+        batch_size: for arrays only; None means 64.
+        shuffle: for arrays only.
+        seed: order of the data, for arrays only.
+        image_shape, num_classes: what the model wants.
+        d_steps: consecutive batches that are joined along the batch axis into one element.
+        what: how errors call the data.
+        peek: look at the first values (datasets under a strategy are seen by their spec only).
+
+    Returns:
+        A `tf.data.Dataset`; autotuning is off (its thread makes the end of an epoch stall) and a
+        prefetch is last.
+
+    Raises:
+        TypeError, ValueError: as `checks.check_spec` and `checks.check_batch`; an empty or too
+            short dataset.
+    """
+    if isinstance(x, tf.distribute.DistributedDataset):
+        return x
+    if isinstance(x, (tuple, list)) and y is None and len(x) == 2:
+        x, y = x
+    if isinstance(x, (np.ndarray, tf.Tensor)):
+        if isinstance(batch_size, int) and training_size(x) < batch_size * d_steps:
+            _too_short(what, training_size(x), batch_size * d_steps, "images")
+        x = datasets.from_arrays(
+            np.asarray(x),
+            None if y is None else np.asarray(y),
+            batch_size or min(64, max(1, training_size(x) // d_steps)),
+            seed=seed,
+            shuffle=shuffle,
+        )
+    elif not isinstance(x, tf.data.Dataset):
+        raise TypeError(
+            f"The {what} is a {type(x).__module__}.{type(x).__name__}; wanted a tf.data.Dataset "
+            "or NumPy arrays. Wrap a generator with tf.data.Dataset.from_generator."
+        )
+    checks.check_spec(x.element_spec, image_shape, num_classes, what)
+    x = without_autotune(x)
+    batch = _peek(x, image_shape, num_classes, d_steps, what) if peek else None
+    if d_steps > 1:
+        x = _join(x, d_steps, batch)
+    return x.prefetch(2)
+
+
+def training_size(x: Any) -> int:
+    return int(x.shape[0])
+
+
+def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset with tf.data's autotuning thread switched off."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def _peek(
+    dataset: tf.data.Dataset,
+    image_shape: tuple[int, ...],
+    num_classes: int | None,
+    d_steps: int,
+    what: str,
+) -> int:
+    """Check the first batch, count as many as one step needs; returns the batch size."""
+    epoch = datasets.get_epoch(dataset)
+    count, size = 0, 0
+    for element in dataset.take(d_steps):
+        if count == 0:
+            checks.check_batch(element, image_shape, num_classes, what)
+            size = int(checks.split_element(element, what)[0].shape[0])
+        count += 1
+    if epoch is not None:
+        datasets.set_epoch(dataset, epoch)
+    if count == 0 or size == 0:
+        raise ValueError(
+            f"The {what} is empty; wanted at least one batch. If it was batched with "
+            "drop_remainder=True, the batch may be larger than the data."
+        )
+    if count < d_steps:
+        _too_short(what, count, d_steps, "batches")
+    return size
+
+
+def _too_short(what: str, came: int, wanted: int, unit: str) -> None:
+    raise ValueError(
+        f"The {what} holds {came} {unit}; one training step of this model takes {wanted}. "
+        "Use a smaller batch_size, more images, or repeat the dataset."
+    )
+
+
+def _join(dataset: tf.data.Dataset, d_steps: int, batch: int | None) -> tf.data.Dataset:
+    """Join `d_steps` consecutive batches along the batch axis; what is left over is dropped."""
+    images, _ = checks.split_element(dataset.element_spec)
+    size = images.shape[0] or batch
+    if size is None:
+        raise ValueError(
+            "With d_steps > 1 the batches must have a known size. Batch with drop_remainder=True."
+        )
+    length = int(dataset.cardinality())
+    joined = dataset.rebatch(size * d_steps, drop_remainder=True)
+    if images.shape[0] is not None and length > 0:
+        joined = joined.apply(tf.data.experimental.assert_cardinality(length // d_steps))
+    return joined
