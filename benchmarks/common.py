@@ -9,9 +9,11 @@ import json
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,35 @@ def load_average() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+class OthersLoad:
+    """How much of the machine's processor time other processes took, between two moments.
+
+    Children count as one's own once they have ended.
+    """
+
+    def __init__(self) -> None:
+        self._start = self._read()
+
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        own = sum(
+            usage.ru_utime + usage.ru_stime
+            for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+        stat = Path("/proc/stat")
+        if not stat.exists():
+            return time.monotonic(), own, own
+        # user, nice, system, idle, iowait, irq, softirq, steal: see proc(5)
+        ticks = [int(t) for t in stat.read_text().split("\n", 1)[0].split()[1:9]]
+        busy = sum(ticks) - ticks[3] - ticks[4]
+        return time.monotonic(), own, busy / os.sysconf("SC_CLK_TCK")
+
+    def share(self) -> float:
+        """Share of all cores that others have used since the beginning, 0 to 1."""
+        wall, own, busy = (b - a for a, b in zip(self._start, self._read(), strict=True))
+        return round(max(0.0, busy - own) / (wall * (os.cpu_count() or 1)), 3)
+
+
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str | None]:
     """Installed versions by package name, Python's included; None where not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
@@ -84,7 +115,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     widths = [max(len(r[i]) for r in [list(header), *cells]) for i in range(len(header))]
 
     def line(row: Sequence[str]) -> str:
-        padded = (c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths)))
+        padded = [c.rjust(w) for c, w in zip(row, widths, strict=True)]
+        padded[0] = row[0].ljust(widths[0])
         return "| " + " | ".join(padded) + " |"
 
     rule = "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths))

@@ -32,6 +32,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "datasets": ("datasets", None),
     "losses": ("losses", None),
     "penalties": ("losses.penalties", None),
+    "hub": ("hub", None),
     "theory": ("theory", None),
     "layers": ("layers", None),
     "networks": ("networks", None),

@@ -204,7 +204,7 @@ def _load(model: str) -> Any:
     """A GAN from a preset's name, a preset folder or a `.keras` file."""
     path = Path(model)
     if path.suffix == ".keras" and not path.is_file():
-        raise FileNotFoundError(f"There is no file {model!r}. Train a model first, or name a preset.")
+        raise FileNotFoundError(f"There is no file {model!r}. Train a model, or name a preset.")
     _quiet()
     import keras_gan_zoo as zoo
 

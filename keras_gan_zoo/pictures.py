@@ -70,14 +70,14 @@ def save_grid(images: Any, path: str | Path, columns: int | None = None) -> Path
 
 def save_points(points: Any, path: str | Path, reference: Any = None) -> Path:
     """Scatter plot of 2-D samples, over `reference` points in grey."""
-    figure = _figure(5, 5)
+    figure = new_figure(5, 5)
     axes = figure.add_subplot()
     if reference is not None:
         axes.scatter(*np.asarray(reference).T, s=4, c="0.8", label="data")
     axes.scatter(*np.asarray(points).T, s=4, c="tab:red", label="samples")
     axes.set_aspect("equal")
     axes.legend(loc="upper right")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def save_curves(history: Sequence[Mapping[str, float]], path: str | Path) -> Path:
@@ -90,7 +90,7 @@ def save_curves(history: Sequence[Mapping[str, float]], path: str | Path) -> Pat
     names = sorted({n for logs in history for n in logs})
     scores = [n for n in names if n.removeprefix("val_") in ("d_real", "d_fake")]
     loss_names = [n for n in names if n not in scores and n not in ("epoch", "seconds")]
-    figure = _figure(8, 7)
+    figure = new_figure(8, 7)
     upper, lower = figure.subplots(2, 1, sharex=True)
     epochs = np.arange(1, len(history) + 1)
     for axes, chosen, label in (
@@ -106,10 +106,11 @@ def save_curves(history: Sequence[Mapping[str, float]], path: str | Path) -> Pat
         if chosen:
             axes.legend()
     lower.set_xlabel("epoch")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
-def _figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Any:
+    """A matplotlib figure of that size in inches, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -118,7 +119,8 @@ def _figure(width: float, height: float) -> Any:
     return figure
 
 
-def _save(figure: Any, path: str | Path) -> Path:
+def save_figure(figure: Any, path: str | Path) -> Path:
+    """Write a figure as PNG; makes the folder."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -60,10 +60,10 @@ class Resume(keras.callbacks.Callback):
         self._epoch = self._saved = 0
 
     def restore(self, model: Any) -> int | None:
-        """Load the newest readable checkpoint into `model`; returns its epoch, None if there is none.
+        """Load the newest readable checkpoint into `model`; returns its epoch.
 
-        `fit` calls this before the first epoch. A damaged checkpoint is passed over with a
-        warning that names it.
+        `fit` calls this before the first epoch. Without a checkpoint the result is None. A damaged
+        checkpoint is passed over with a warning that names it.
         """
         for folder in reversed(self._checkpoints()):
             meta = _read(folder)

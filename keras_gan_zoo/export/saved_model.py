@@ -31,13 +31,13 @@ def export(
 
     | name | inputs | output |
     |---|---|---|
-    | `serving_default` | `z` float32 `(b, latent_dim)` | `images` float32 `(b, h, w, c)` in [-1, 1] |
+    | `serving_default` | `z` float32 `(b, latent_dim)` | `images` float32 in [-1, 1] |
     | `sample` | `seed` int64, `n` int32, scalars | `images` uint8 `(n, h, w, c)` |
     | `discriminate` | `images` float32 `(b, h, w, c)` | `logits` float32 |
 
     Conditional models take `labels` int32 `(b,)` in addition in the first and the last. `sample`
-    gives the same images for the same seed, those of `gan.sample(n, seed)`. The generator is the EMA twin
-    where there is one. The folder loads in a process that has only TensorFlow.
+    gives the same images for the same seed, those of `gan.sample(n, seed)`. The generator is the
+    EMA twin where there is one. The folder loads in a process that has only TensorFlow.
 
     Args:
         gan: a `GAN`.

@@ -1,6 +1,17 @@
 """Layers of the zoo: ordinary serialisable Keras layers."""
 
+from keras_gan_zoo.layers.basis import LearnedBasis
 from keras_gan_zoo.layers.batch_norm import BatchNormalization
 from keras_gan_zoo.layers.maxout import Maxout
+from keras_gan_zoo.layers.noise import InstanceNoise
+from keras_gan_zoo.layers.replay import ReplayBuffer
+from keras_gan_zoo.layers.spectral_norm import SpectralNormalization
 
-__all__ = ["BatchNormalization", "Maxout"]
+__all__ = [
+    "BatchNormalization",
+    "InstanceNoise",
+    "LearnedBasis",
+    "Maxout",
+    "ReplayBuffer",
+    "SpectralNormalization",
+]

@@ -56,9 +56,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         variance = variance * (n - 1.0) / n  # the kernel reports the unbiased variance
         rate = 1.0 - self.momentum
         self.moving_mean.assign(self.moving_mean + rate * (mean - self.moving_mean))
-        self.moving_variance.assign(
-            self.moving_variance + rate * (variance - self.moving_variance)
-        )
+        self.moving_variance.assign(self.moving_variance + rate * (variance - self.moving_variance))
         if flat:
             y = tf.reshape(y, shape)
             y.set_shape(inputs.shape)

@@ -5,10 +5,10 @@
 The generator descends V itself (the saturating loss): its gradient fades where the discriminator
 rejects samples with confidence, which is what `nsgan` mends.
 
-Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014. Section 5: rectifiers and tanh output
-in the generator, maxout with dropout in the discriminator; sizes of the authors' MNIST model: two layers of 1200
-rectifiers, two layers of 240 maxout units of 5 pieces. The paper trains with momentum and states no rates;
-here both players use Adam(2e-4, beta_1=.5).
+Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014. Section 5: rectifiers in the
+generator, maxout with dropout in the discriminator; the sizes are those of the authors' MNIST
+model: two layers of 1200 rectifiers, two layers of 240 maxout units of 5 pieces. The paper trains
+with momentum and states no rates; here both players use Adam(2e-4, beta_1=.5).
 """
 
 from __future__ import annotations

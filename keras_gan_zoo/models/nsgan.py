@@ -1,7 +1,7 @@
 """NSGAN: the generator maximises log D(G(z)) instead of minimising log(1 - D(G(z))).
 
-The same fixed point and a strong gradient where the discriminator rejects samples: Goodfellow et al.,
-"Generative Adversarial Nets", NeurIPS 2014, section 3, last paragraph. Everything else is `gan`.
+The same fixed point and a strong gradient where the discriminator rejects samples: Goodfellow et
+al., "Generative Adversarial Nets", NeurIPS 2014, section 3, last paragraph. The rest is `gan`.
 """
 
 from __future__ import annotations

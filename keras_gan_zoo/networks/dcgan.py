@@ -1,8 +1,8 @@
 """The DCGAN networks for any square image of 16 to 256 pixels.
 
 Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
-Networks", 2015, section 3, five guidelines: strided and fractionally strided convolutions instead of
-pooling; BatchNormalization in both networks, but not at the generator's output and the
+Networks", 2015, section 3, five guidelines: strided and fractionally strided convolutions instead
+of pooling; BatchNormalization in both networks, but not at the generator's output and the
 discriminator's input; no hidden dense layers; ReLU in the generator with tanh at its output;
 LeakyReLU in the discriminator. Weights start from N(0, .02), scales from N(1, .02).
 
@@ -40,8 +40,8 @@ def generator(
 
     At 64x64 this is the paper's network: z -> 4x4x512 -> 8x8x256 -> 16x16x128 -> 32x32x64 -> image.
     Below 57 pixels fewer than four doublings are left; the last layer then keeps the size and
-    reads a full-size map of `width` channels (28x28: 7x7x4w -> 14x14x2w -> 28x28xw -> image), without
-    which small images come out as coarse stripes.
+    reads a full-size map of `width` channels (28x28: 7x7x4w -> 14x14x2w -> 28x28xw -> image);
+    without it small images come out as coarse stripes.
 
     Args:
         image_shape: `(size, size, 1 or 3)`, size 16 to 256 and a multiple of 4.

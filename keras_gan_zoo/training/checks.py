@@ -22,6 +22,7 @@ def split_element(element: Any, what: str = "dataset") -> tuple[Any, Any]:
         )
     if not isinstance(element, (tuple, list)):
         return element, None
+    element = [e for e in element if e is not None]  # Keras fills up with None
     if len(element) == 1:
         return element[0], None
     if len(element) == 2 and not isinstance(element[0], (dict, tuple, list)):

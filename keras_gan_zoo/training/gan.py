@@ -72,9 +72,7 @@ class ForwardPass:
     """
 
     def __init__(self, *networks: keras.Model) -> None:
-        self.tape = tf.GradientTape(
-            persistent=len(networks) > 1, watch_accessed_variables=False
-        )
+        self.tape = tf.GradientTape(persistent=len(networks) > 1, watch_accessed_variables=False)
         self._variables = [v for n in networks for v in n.trainable_variables]
         self._held = _HeldUpdates()
         self._stack: contextlib.ExitStack | None = None
@@ -196,6 +194,7 @@ class GAN(keras.Model):
             )
         self.ema_generator = self._make_twin() if self.ema else None
         self.step = self._counter("step")
+        self.epoch = self._counter("epoch")
         self._test_step = self._counter("test_step")
         self._place_penalties()
         self._train_terms: TermMeans | None = None
@@ -285,8 +284,7 @@ class GAN(keras.Model):
         if self.num_classes is None:
             if labels is not None:
                 raise ValueError(
-                    "This model is unconditional and takes no labels. "
-                    f"Received: labels={labels!r}"
+                    f"This model is unconditional and takes no labels. Received: labels={labels!r}"
                 )
             return None
         if labels is None:
@@ -489,6 +487,9 @@ class GAN(keras.Model):
         with tf.control_dependencies(scaled):
             for gradient, (optimizer, network, _) in zip(gradients, players, strict=True):
                 optimizer.apply(gradient, network.trainable_variables)
+                for layer in network._flatten_layers():
+                    if hasattr(layer, "after_update"):
+                        layer.after_update()
         moved = {id(v) for _, network, _ in players for v in network.variables}
         every = {id(v) for n in self.networks() for v in n.variables}
         forward.commit(every - moved)
@@ -587,6 +588,8 @@ class GAN(keras.Model):
         if self._declaring is not None:
             self._declaring.update(dict.fromkeys(means))
             return means
+        if self._train_terms is None:
+            self._train_terms = TermMeans(tuple(means), "train_terms")
         with tf.control_dependencies(list(means.values())):
             self.step.assign(self.step + 1)
         self._train_terms.update_state(means)
@@ -642,8 +645,8 @@ class GAN(keras.Model):
 
     def _declare_terms(self, element_spec: Any) -> None:
         """Learn the names of the terms: trace `train_step` once, without gradients."""
-        if self._train_terms is not None:
-            return
+        if self._train_terms is not None or self.run_eagerly:
+            return  # an eager step makes its tracker when it first logs
         strategy = self.distribute_strategy
 
         def step(data: Any) -> Any:
@@ -657,6 +660,13 @@ class GAN(keras.Model):
                 self._train_terms = TermMeans(names, "train_terms")
         finally:
             self._declaring = None
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: the networks are built, and `fit` knows the terms.
+
+        Keras would run the model on a first batch under a strategy, and fails there on
+        `(images, labels)` (its reduction of a nested batch).
+        """
 
     # ------------------------------------------------------------------ fit and evaluate
 
@@ -687,6 +697,9 @@ class GAN(keras.Model):
                 `zoo.callbacks.Resume` among the callbacks sets `initial_epoch`.
             validation_data, validation_steps, validation_freq: as in Keras; logged as `val_*`.
 
+        The zoo's pipelines order epoch e of the *model* by (seed, e): `gan.epoch` counts all epochs
+        it has ever been trained, is saved with it, and goes on over several calls of `fit`.
+
         Returns:
             The Keras `History`.
 
@@ -695,7 +708,6 @@ class GAN(keras.Model):
             NonFiniteLossError: a term became NaN or infinite; names the term and the step.
         """
         self._assert_compile_called("fit")
-        epoch = _epoch_of(x)
         dataset = self._adapt(x, y, batch_size, shuffle, "dataset", self.d_steps)
         if validation_data is not None:
             validation_data = self._adapt(
@@ -705,7 +717,7 @@ class GAN(keras.Model):
             self._declare_terms(dataset.element_spec)
         callbacks, resumed = self._arrange(callbacks, initial_epoch)
         initial_epoch = initial_epoch if resumed is None else resumed
-        guard = TrainingGuard(dataset, 0 if initial_epoch else epoch or 0)
+        guard = TrainingGuard(dataset)
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.append(guard)
         else:
@@ -843,7 +855,7 @@ class GAN(keras.Model):
         seeds = [v for n in self.networks() for v in n.variables if id(v) not in weights]
         objects = [self.loss_object, *self.penalties]
         kept = [v for o in objects for v in getattr(o, "variables", ())]
-        return [self.step, *seeds, *kept]
+        return [self.step, self.epoch, self._test_step, *seeds, *kept]
 
     def save_own_variables(self, store: Any) -> None:
         for i, variable in enumerate(self._own_state()):
@@ -875,11 +887,3 @@ def _shapes(tensors: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 def _metric(identifier: Any) -> Any:
     return keras.metrics.get(identifier)
-
-
-def _epoch_of(x: Any) -> int | None:
-    if isinstance(x, tf.data.Dataset):
-        from keras_gan_zoo import datasets
-
-        return datasets.get_epoch(x)
-    return None

@@ -20,27 +20,26 @@ class TrainingGuard(keras.callbacks.Callback):
     """Numbers the epochs of the zoo's pipelines; raises when a term is not finite.
 
     Args:
-        dataset: the trainer's pipeline.
-        first_epoch: data order of `fit`'s epoch 0: epoch e is shuffled by (seed, first_epoch + e).
+        dataset: the trainer's pipeline; its order in an epoch is that of (seed, `model.epoch`).
 
     Raises:
         NonFiniteLossError: in the step in which a term is NaN or infinite, before any callback
             that saves the model has run.
     """
 
-    def __init__(self, dataset: Any, first_epoch: int) -> None:
+    def __init__(self, dataset: Any) -> None:
         super().__init__()
         self._dataset = dataset if isinstance(dataset, tf.data.Dataset) else None
-        self._first_epoch = first_epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
         if self._dataset is not None:
-            datasets.set_epoch(self._dataset, self._first_epoch + epoch)
+            datasets.set_epoch(self._dataset, int(self.model.epoch.numpy()))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.epoch.assign(self.model.epoch + 1)
         if self._dataset is not None:  # the trainer opens an iterator more than it uses
-            datasets.set_epoch(self._dataset, self._first_epoch + epoch + 1)
+            datasets.set_epoch(self._dataset, int(self.model.epoch.numpy()))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         bad = {n: float(np.reshape(v, ())) for n, v in (logs or {}).items()}

@@ -80,5 +80,5 @@ def labels(n: Any, num_classes: int, seed: Any) -> Any:
 
 
 def draw_seed() -> int:
-    """A seed in [0, 2**31) from NumPy's global generator (follows `keras.utils.set_random_seed`)."""
+    """A seed in [0, 2**31) from NumPy's generator, as `keras.utils.set_random_seed` left it."""
     return int(np.random.randint(0, 2**31 - 1))

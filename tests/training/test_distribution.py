@@ -1,0 +1,110 @@
+"""Two replicas in one process, and two processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gan_zoo as zoo
+from keras_gan_zoo.training.latents import StepRandom
+
+ROOT = Path(zoo.__file__).parent.parent
+
+
+def replicas_of(strategy, value):
+    return [np.array(v) for v in strategy.experimental_local_results(value)]
+
+
+def test_noise_differs_between_replicas(two_replicas):
+    @tf.function
+    def draw():
+        return two_replicas.run(lambda: StepRandom(0, tf.constant(0, tf.int64)).normal([4, 3]))
+
+    first, second = replicas_of(two_replicas, draw())
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
+def test_gradients_equal_one_big_batch_s(two_replicas, images, update, monkeypatch):
+    """With the same noise for the same rows, two replicas make the step of one device: BatchNorm
+    moments, losses and both updates are those of the whole batch."""
+    data = images[:16]
+    noise = np.random.default_rng(1).standard_normal((16, 4)).astype("f4")
+
+    def fixed(self, shape):
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync == 1:
+            return tf.constant(noise)
+        start = 8 * tf.cast(context.replica_id_in_sync_group, tf.int32)
+        return tf.slice(tf.constant(noise), [start, 0], [8, 4])
+
+    monkeypatch.setattr(StepRandom, "normal", fixed)
+
+    def step(**options):
+        import keras
+
+        gan = zoo.create(
+            "dcgan",
+            (16, 16, 1),
+            width=4,
+            latent_dim=4,
+            seed=0,
+            update=update,
+            penalties=[zoo.penalties.R1(1.0)],
+            **options,
+        )
+        gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+        dataset = tf.data.Dataset.from_tensor_slices(data).batch(16, drop_remainder=True)
+        history = gan.fit(dataset, verbose=0).history
+        return gan, history
+
+    one, one_logs = step()
+    with two_replicas.scope():
+        two, two_logs = step()
+    for a, b in zip(one.weights, two.weights, strict=True):
+        copies = replicas_of(two_replicas, b.value)
+        np.testing.assert_array_equal(copies[0], copies[-1])
+        np.testing.assert_allclose(
+            np.array(a.value), copies[0], rtol=2e-3, atol=2e-5, err_msg=a.path
+        )
+    for name, value in one_logs.items():
+        assert value == pytest.approx(two_logs[name], rel=1e-3, abs=1e-4)
+
+
+def test_joined_batches_are_split_over_replicas(two_replicas, dataset, images):
+    with two_replicas.scope():
+        gan = zoo.create("dcgan", (16, 16, 1), width=4, latent_dim=4, d_steps=2, ema=0.9, seed=0)
+    labelled = dataset.map(lambda x: (x, tf.zeros(tf.shape(x)[0], tf.int32)))
+    gan.fit(labelled, verbose=0, validation_data=labelled)
+    assert int(gan.step.numpy()) == 4
+    assert int(gan.d_optimizer.iterations.numpy()) == 8
+    for variable in gan.weights:
+        copies = replicas_of(two_replicas, variable.value)
+        np.testing.assert_array_equal(copies[0], copies[-1], err_msg=variable.path)
+    assert gan.sample(2, seed=0).shape == (2, 16, 16, 1)
+
+
+def test_float16_over_several_replicas_is_refused(two_replicas):
+    with two_replicas.scope(), pytest.raises(ValueError, match="mixed_bfloat16"):
+        zoo.create("dcgan", (16, 16, 1), width=4, dtype="mixed_float16")
+
+
+def test_two_workers_end_with_the_same_weights():
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "examples" / "two_workers.py"),
+            "--epochs",
+            "1",
+            "--width",
+            "4",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "same weights" in done.stdout
