@@ -103,7 +103,7 @@ def main(argv=None):
         )
         numbers["eigenvalues"][gamma] = found
 
-    title = "Dirac-GAN: which methods reach the equilibrium?"
+    title = "Dirac-GAN: which methods reach the equilibrium? (green: they do)"
     with slide(folder / "dirac_gan.png", title, rows=2, columns=4, size=(16, 8.5)) as (
         figure,
         panels,
@@ -117,7 +117,7 @@ def main(argv=None):
             axes.plot(*START, "o", color="black", ms=5)
             axes.plot(0, 0, "+", color="black", ms=16, mew=2)
             converged = max(numbers["distance"][name]) < 0.05
-            axes.set_title(name, color="tab:green" if converged else "tab:red")
+            axes.set_title(name, color="tab:green" if converged else "black")
             axes.set(xlabel="theta", ylabel="psi", xlim=(-2.3, 2.3), ylim=(-2.3, 2.3))
             axes.set_aspect("equal")
         axes = panels[1, 3]

@@ -17,7 +17,7 @@ WEIGHTS, STDS = (0.6, 0.4), (0.6, 0.9)
 X = np.linspace(-10, 10, 401)
 NAMES = {
     "kl": ("KL(p || q) covers", "tab:blue", "-"),
-    "js": ("JS(p, q) covers, until too far", "tab:green", "--"),
+    "js": ("JS(p, q) covers near modes only", "tab:green", "--"),
     "reverse_kl": ("KL(q || p) seeks a mode", "tab:red", "-"),
 }
 

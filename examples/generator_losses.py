@@ -39,11 +39,11 @@ def loss_and_gradient(loss, logits):
 def main(argv=None):
     folder = output_folder(argv, __doc__)
     marks = [-5.0, 0.0, 5.0]
-    print("gradient at    " + "".join(f"   v = {v:+.0f}" for v in marks))
+    print("gradient at    " + "".join(f"     v = {v:+.0f}" for v in marks))
     numbers = {}
     for name, loss in LOSSES.items():
         values, gradients = loss_and_gradient(loss, marks)
-        print(f"{name:18s}" + "".join(f"{g:9.4f}" for g in gradients))
+        print(f"{name:18s}" + "".join(f"{g:11.4f}" for g in gradients))
         numbers[name] = {"loss": values.tolist(), "gradient": gradients.tolist()}
 
     v = np.linspace(-7, 7, 701)

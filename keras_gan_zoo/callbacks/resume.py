@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ class Resume(keras.callbacks.Callback):
         keep: how many checkpoints to keep.
 
     Attributes:
-        history: the logs of all epochs so far, those of earlier processes included.
+        history: the logs of all epochs so far, those of earlier processes included, each with the
+            `seconds` that it took.
 
     Raises:
         ValueError: every_epochs < 1 or keep < 1; a checkpoint of a model with other networks,
@@ -82,9 +84,14 @@ class Resume(keras.callbacks.Callback):
             return self._epoch
         return None
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._begin = time.monotonic()
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch + 1
-        self.history.append({k: float(v) for k, v in (logs or {}).items()})
+        seconds = round(time.monotonic() - self._begin, 3)
+        row = {k: float(v) for k, v in (logs or {}).items()}
+        self.history.append({**row, "seconds": seconds})
         if self._epoch % self.every_epochs == 0:
             self._save()
 

@@ -4,6 +4,7 @@ from keras_gan_zoo.layers.basis import LearnedBasis
 from keras_gan_zoo.layers.batch_norm import BatchNormalization
 from keras_gan_zoo.layers.maxout import Maxout
 from keras_gan_zoo.layers.noise import InstanceNoise
+from keras_gan_zoo.layers.reconstruction import ReconstructionError
 from keras_gan_zoo.layers.replay import ReplayBuffer
 from keras_gan_zoo.layers.spectral_norm import SpectralNormalization
 
@@ -12,6 +13,7 @@ __all__ = [
     "InstanceNoise",
     "LearnedBasis",
     "Maxout",
+    "ReconstructionError",
     "ReplayBuffer",
     "SpectralNormalization",
 ]

@@ -1,6 +1,6 @@
 """Generator and discriminator builders: functional Keras models, no training code."""
 
-from keras_gan_zoo.networks import dcgan, mlp, r3gan, resnet
+from keras_gan_zoo.networks import autoencoder, dcgan, mlp, r3gan, resnet
 from keras_gan_zoo.networks.sizes import image_sizes
 
-__all__ = ["dcgan", "image_sizes", "mlp", "r3gan", "resnet"]
+__all__ = ["autoencoder", "dcgan", "image_sizes", "mlp", "r3gan", "resnet"]

@@ -1,0 +1,158 @@
+"""The command line: what users type, what they get, and errors of one line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import keras_gan_zoo as zoo
+from keras_gan_zoo import cli, runs
+
+
+def run(*arguments):
+    result = CliRunner().invoke(cli.app, list(arguments))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def fails(monkeypatch, capsys, *arguments):
+    """Run the entry point; returns the error text. Exit code 2, one line, no traceback."""
+    monkeypatch.setattr("sys.argv", ["keras-gan-zoo", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and "Traceback" not in text
+    return text
+
+
+def test_list_and_info():
+    assert "dcgan" in run("list").stdout
+    assert json.loads(run("list", "dc*", "--json").stdout) == ["dcgan"]
+    text = run("info", "dcgan").stdout
+    assert "Radford" in text and "learning_rate=0.0002" in text
+
+
+def test_settings_are_json_or_text():
+    parsed = cli.parse_settings(["width=8", "loss=hinge", "ema=0.9", "d_width=null"])
+    assert parsed == {"width": 8, "loss": "hinge", "ema": 0.9, "d_width": None}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, images):
+    """A folder of real PNG files, and one that is broken."""
+    path = tmp_path_factory.mktemp("pictures")
+    for i, image in enumerate(images[:40]):
+        Image.fromarray(((image[..., 0] + 1) * 127.5).astype(np.uint8)).save(path / f"{i}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "mine"
+    result = run(
+        "train", "dcgan", "--dataset", str(folder), "--image-size", "16", "--epochs", "1",
+        "--batch-size", "8", "--seed", "3", "--set", "width=4", "--set", "latent_dim=4",
+        "--set", "loss=hinge", "--set", "ema=0.5", "--output", str(output),
+    )  # fmt: skip
+    return output, result.stdout
+
+
+def test_train_leaves_the_files_of_a_run(trained):
+    output, text = trained
+    for name in ("samples.png", "walk.png", "training.png", "history.csv", "model.keras",
+                 "report.json", "export/1/saved_model.pb"):  # fmt: skip
+        assert (output / name).stat().st_size > 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["steps"] == 5 and report["epochs"] == 1 and report["seed"] == 3
+    assert report["settings"]["loss"] == "hinge"
+    assert report["check"]["keras_max_abs"] == 0
+    rows = (output / "history.csv").read_text().splitlines()
+    assert rows[0].startswith("epoch,") and len(rows) == 2
+    with Image.open(output / "samples.png") as grid:
+        assert grid.size[0] == grid.size[1] == ((16 + 2) * 8 + 2) * 5
+    assert 'zoo.load_model("' in text
+
+
+def test_train_resumes_where_it_ended(trained, folder, monkeypatch, capsys):
+    output, _ = trained
+    arguments = [
+        "train", "dcgan", "--dataset", str(folder), "--image-size", "16", "--epochs", "2",
+        "--batch-size", "8", "--seed", "3", "--set", "width=4", "--set", "latent_dim=4",
+        "--set", "loss=hinge", "--set", "ema=0.5", "--output", str(output),
+    ]  # fmt: skip
+    assert "--resume" in fails(monkeypatch, capsys, *arguments)
+    run(*arguments, "--resume")
+    report = json.loads((output / "report.json").read_text())
+    assert report["epochs"] == 2 and report["steps"] == 10
+    assert len((output / "history.csv").read_text().splitlines()) == 3
+    assert (output / "export" / "2").is_dir()
+
+
+def test_sample_and_export(trained, tmp_path):
+    output, _ = trained
+    path = tmp_path / "grid.png"
+    run(
+        "sample", str(output), "-n", "4", "--seed", "1", "--singles", "--npz", "--output", str(path)
+    )
+    assert path.exists() and len(list((tmp_path / "grid").glob("*.png"))) == 4
+    with np.load(tmp_path / "grid.npz") as file:
+        expected = zoo.load_model(output / "model.keras").sample(4, seed=1)
+        np.testing.assert_array_equal(file["images"], expected)
+    run("export", str(output / "model.keras"), "--output", str(tmp_path / "served"))
+    assert (tmp_path / "served" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "dcgna", "--dataset", "fashion_mnist_mini"], 'Did you mean "dcgan"'),
+        (["train", "dcgan", "--dataset", "fashion_mnist_mimi"], "fashion_mnist_mini"),
+        (["train", "dcgan", "--dataset", "./no/such/folder"], "no folder"),
+        (["train", "dcgan", "--dataset", "fashion_mnist_mini", "--set", "widht=3"], '"width"'),
+        (["train", "dcgan", "--dataset", "fashion_mnist_mini", "--set", "width"], "KEY=VALUE"),
+        (["train", "dcgan", "--dataset", "ring"], "square images"),
+        (
+            ["train", "dcgan", "--dataset", "fashion_mnist_mini", "--image-size", "30"],
+            "multiple of 4",
+        ),
+        (["sample", "dcgan.fashion_minst"], "dcgan.fashion_mnist|No preset|no preset"),
+        (["sample", "missing.keras"], "no file"),
+        (["info", "nothing"], "no model"),
+    ],
+)
+def test_errors_are_one_line(monkeypatch, capsys, tmp_path, arguments, message):
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    assert re.search(message, fails(monkeypatch, capsys, *arguments))
+
+
+def test_an_empty_folder_and_a_corrupt_file(monkeypatch, capsys, tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    text = fails(monkeypatch, capsys, "train", "dcgan", "--dataset", str(tmp_path / "empty"))
+    assert "empty" in text
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.png").write_bytes((folder / "0.png").read_bytes())
+    (tmp_path / "broken" / "b.png").write_bytes((folder / "0.png").read_bytes()[:40])
+    with pytest.warns(UserWarning, match=r"b\.png"):
+        data = runs.open_dataset(str(tmp_path / "broken"), 1, 16, 0)
+    assert data.num_examples == 1
+
+
+@pytest.mark.slow
+def test_quickstart(tmp_path, monkeypatch):
+    """The promise of the README: three minutes, files that load, pictures of garments."""
+    import time
+
+    monkeypatch.chdir(tmp_path)
+    begin = time.monotonic()
+    run("quickstart")
+    assert time.monotonic() - begin < 180
+    report = json.loads((tmp_path / "runs/quickstart/report.json").read_text())
+    assert report["check"]["keras_max_abs"] == 0 and report["check"]["saved_model_max_abs"] < 1e-5
+    images = zoo.load_model(tmp_path / "runs/quickstart/model.keras").sample(64, seed=0)
+    assert images.std() > 0.4  # garments on black, not noise and not one grey
