@@ -35,11 +35,12 @@ def images(steps: int) -> np.ndarray:
 # ---------------------------------------------------------------- TensorFlow
 
 
-def keras_networks(batch_norm: Any, policy: str | None) -> tuple[Any, Any]:
+def keras_networks(batch_norm: Any, to_image: Any, policy: str | None) -> tuple[Any, Any]:
     """Generator and discriminator of the workload.
 
     Args:
         batch_norm: the normalisation layer's class.
+        to_image: the class of the last convolution.
         policy: dtype policy; outputs are float32 in any case.
     """
     import keras
@@ -60,7 +61,7 @@ def keras_networks(batch_norm: Any, policy: str | None) -> tuple[Any, Any]:
     x = layers.Reshape((7, 7, 128), dtype=policy)(x)
     x = layers.ReLU(dtype=policy)(norm(x))
     x = up(up(x, 128), 64)
-    x = layers.Conv2D(1, 5, padding="same", **kernel)(x)
+    x = to_image(1, 5, padding="same", **kernel)(x)
     generator = keras.Model(z, layers.Activation("tanh", dtype="float32")(x), name="generator")
 
     inputs = keras.Input((28, 28, 1))
@@ -128,11 +129,11 @@ class Zoo(_Fit):
     def __init__(self, update: str, policy: str | None) -> None:
         import keras
 
-        from keras_gan_zoo.layers import BatchNormalization
+        from keras_gan_zoo.layers import BatchNormalization, NarrowConv2D
         from keras_gan_zoo.training import GAN
 
         self.model = GAN(
-            *keras_networks(BatchNormalization, policy),
+            *keras_networks(BatchNormalization, NarrowConv2D, policy),
             loss="non_saturating",
             update=update,
             g_optimizer=keras.optimizers.Adam(RATE, beta_1=BETA_1),
@@ -223,7 +224,9 @@ class KerasTutorial(_Fit):
                 self.g_loss.update_state(g_loss)
                 return {"d_loss": self.d_loss.result(), "g_loss": self.g_loss.result()}
 
-        self.model = Tutorial(*keras_networks(keras.layers.BatchNormalization, policy))
+        self.model = Tutorial(
+            *keras_networks(keras.layers.BatchNormalization, keras.layers.Conv2D, policy)
+        )
         self.model.compile(
             keras.optimizers.Adam(RATE, beta_1=BETA_1),
             keras.optimizers.Adam(RATE, beta_1=BETA_1),

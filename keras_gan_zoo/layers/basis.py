@@ -10,7 +10,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")
 class LearnedBasis(keras.layers.Layer):
-    """Features `(b, c)` -> maps `(b, size, size, c)`: each channel is a learned map times a feature.
+    """Features `(b, c)` -> maps `(b, size, size, c)`: learned maps times the features.
 
     Args:
         size: side of the maps, at least 1.

@@ -11,8 +11,8 @@ The pulling-away term keeps the codes S = Enc(G(z)) of a minibatch of n apart:
 Zhao, Mathieu and LeCun, "Energy-based Generative Adversarial Networks", ICLR 2017 (2016). The paper
 sums squares and looks for m on a grid (10 on MNIST, 20 on CelebA, 80 on LSUN); this energy is a
 mean over pixels, for which m = 1 is where an untrained auto-encoder of images in [-1, 1] starts.
-PT has weight .1 where the paper uses it (EBGAN-PT); the default is EBGAN without. Adam with learning
-rate 2e-4 and beta_1 .5, the generator of `dcgan`.
+PT has weight .1 where the paper uses it (EBGAN-PT); the default is EBGAN without. Adam with
+learning rate 2e-4 and beta_1 .5, the generator of `dcgan`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class EBGAN(GAN):
 
 
 def pulling_away_term(codes: Any) -> Any:
-    """Mean squared cosine between different rows of codes `(n, ...)`: a float32 scalar in [0, 1]."""
+    """Mean squared cosine between different rows of codes `(n, ...)`: float32 in [0, 1]."""
     n = ops.shape(codes)[0]
     codes = ops.reshape(ops.cast(codes, "float32"), (n, -1))
     codes = codes / ops.sqrt(ops.sum(ops.square(codes), axis=1, keepdims=True) + 1e-12)
@@ -90,7 +90,7 @@ def ebgan(
     **options: Any,
 ) -> GAN:
     """The model of the paper. `margin`: m, not used with another `loss`; `pulling_away`: weight w;
-    `width`, `d_width`: channels of the largest maps, the discriminator's half of the generator's."""
+    `width`: channels of the generator's largest map, the discriminator has half (or `d_width`)."""
     options.setdefault("g_optimizer", keras.optimizers.Adam(learning_rate, beta_1=beta_1))
     options.setdefault("d_optimizer", keras.optimizers.Adam(learning_rate, beta_1=beta_1))
     return EBGAN(

@@ -123,7 +123,7 @@ def began_discriminator(
 def began_generator(
     image_shape: Sequence[int], latent_dim: int = 64, width: int = 64
 ) -> keras.Model:
-    """z `(b, latent_dim)` -> images `(b, h, w, c)` in [-1, 1]: the decoder's architecture, and tanh.
+    """z `(b, latent_dim)` -> images `(b, h, w, c)` in [-1, 1]: the decoder's layers, then tanh.
 
     The paper draws z uniformly from [-1, 1]; the normal z of the zoo becomes that by its
     distribution function, erf(z / sqrt 2).

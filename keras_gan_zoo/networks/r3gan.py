@@ -25,7 +25,7 @@ from typing import Any
 
 import keras
 
-from keras_gan_zoo.layers import LearnedBasis
+from keras_gan_zoo.layers import GroupedConv2D, LearnedBasis
 from keras_gan_zoo.networks.sizes import image_sizes
 
 _SLOPE = 0.2
@@ -125,9 +125,7 @@ def _he(gain: float) -> keras.initializers.Initializer:
 
 def _convolution(channels: int, kernel_size: int, gain: float, **options: Any) -> Any:
     start = _he(gain) if gain else "zeros"
-    return keras.layers.Conv2D(
-        channels, kernel_size, padding="same", kernel_initializer=start, **options
-    )
+    return GroupedConv2D(channels, kernel_size, padding="same", kernel_initializer=start, **options)
 
 
 def _block(x: Any, group_width: int, total: int) -> Any:

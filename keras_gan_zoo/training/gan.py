@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -21,6 +21,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gan_zoo import losses
+from keras_gan_zoo.layers import InstanceNoise, ReplayBuffer
 from keras_gan_zoo.losses import penalties as penalty_objects
 from keras_gan_zoo.training import checks, latents, pipeline
 from keras_gan_zoo.training.ema import EMA
@@ -116,6 +117,10 @@ class GAN(keras.Model):
             sample from it.
         g_optimizer, d_optimizer: the paper's optimizers, used by `compile()` without arguments.
             None means Adam(2e-4, beta_1=.5).
+        instance_noise: an `InstanceNoise` or its standard deviation: noise on all that the
+            discriminator sees in training.
+        replay: a `ReplayBuffer` or its capacity: half of the fakes in a discriminator update are
+            earlier ones. Needs alternating updates.
         num_classes: number of classes of a conditional model.
         seed: seed of all noise in training. None draws one.
         recipe: `{"name", "config"}` from `zoo.create`: what rebuilds the same networks.
@@ -147,6 +152,8 @@ class GAN(keras.Model):
         ema: Any = None,
         g_optimizer: Any = None,
         d_optimizer: Any = None,
+        instance_noise: Any = None,
+        replay: Any = None,
         num_classes: int | None = None,
         seed: int | None = None,
         recipe: Mapping[str, Any] | None = None,
@@ -193,6 +200,14 @@ class GAN(keras.Model):
                 f"{self.image_shape}, discriminator input {came}"
             )
         self.ema_generator = self._make_twin() if self.ema else None
+        self.instance_noise = _layer(InstanceNoise, instance_noise)
+        self.replay = _layer(ReplayBuffer, replay)
+        if self.replay is not None:
+            if update == "simultaneous":
+                raise ValueError("A replay buffer needs update='alternating'.")
+            self.replay.build((None, *self.image_shape))
+        if self.instance_noise is not None:
+            self.instance_noise.build((None, *self.image_shape))
         self.step = self._counter("step")
         self.epoch = self._counter("epoch")
         self._test_step = self._counter("test_step")
@@ -387,6 +402,8 @@ class GAN(keras.Model):
 
     def discriminate(self, x: Any, labels: Any = None, training: bool = False) -> Any:
         """The discriminator's logits of images (and labels)."""
+        if self.instance_noise is not None:
+            x = self.instance_noise(x, training=training)
         inputs = x if len(self.discriminator.inputs) == 1 else [x, labels]
         return self.discriminator(inputs, training=training)
 
@@ -527,15 +544,16 @@ class GAN(keras.Model):
                 forward = ForwardPass(self.generator)
                 with forward:
                     batch.fake = self.generate(batch.z, batch.labels, training=True)
+                shown = self._with_replay(batch)
                 terms = self.minimise(
                     self.d_optimizer,
                     self.discriminator,
-                    lambda batch=batch: self.discriminator_terms(batch),
+                    lambda shown=shown: self.discriminator_terms(shown),
                 )
-                history.append({**terms, **self._scores(batch)})
-                self._finish_discriminator(batch)
+                history.append({**terms, **self._scores(shown)})
+                self._finish_discriminator(shown)
             # the generator has not moved: its last forward pass is the one to differentiate
-            batch.real_logits = batch.fake_logits = None
+            batch.real_logits = batch.fake_logits = None  # of the discriminator as it was
             terms = self.minimise(
                 self.g_optimizer, self.generator, lambda: self.generator_terms(batch), forward
             )
@@ -547,9 +565,17 @@ class GAN(keras.Model):
         """Controllers of the loss, constraints, then the model's own hook."""
         if batch.real_logits is not None and batch.fake_logits is not None:
             self.loss_object.update(batch.real_logits, batch.fake_logits)
+        if self.instance_noise is not None:
+            self.instance_noise.after_update()
         for constraint in self.constraints:
             constraint.apply(self.discriminator.trainable_variables)
         self.after_discriminator()
+
+    def _with_replay(self, batch: Batch) -> Batch:
+        """What the discriminator is shown: the minibatch, or half of its fakes replaced."""
+        if self.replay is None or self._declaring is not None:
+            return batch
+        return replace(batch, fake=self.replay.mix(batch.fake, self.random))
 
     def minibatches(self, data: Any) -> list[Batch]:
         """The step's `d_steps` minibatches: fresh real images and fresh noise in each."""
@@ -831,9 +857,11 @@ class GAN(keras.Model):
             "penalties": [serialize(p) for p in (*self.penalties, *self.constraints)],
             "d_steps": self.d_steps,
             "update": self.update,
-            "ema": None if self.ema is None else serialize(self.ema),
+            "ema": _serialized(self.ema),
             "g_optimizer": self._paper_optimizers[0],
             "d_optimizer": self._paper_optimizers[1],
+            "instance_noise": _serialized(self.instance_noise),
+            "replay": _serialized(self.replay),
             "num_classes": self.num_classes,
             "seed": self.seed,
             "recipe": self.recipe,
@@ -842,7 +870,7 @@ class GAN(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GAN:
         config = dict(config)
-        for key in ("generator", "discriminator", "ema"):
+        for key in ("generator", "discriminator", "ema", "instance_noise", "replay"):
             if isinstance(config.get(key), Mapping):
                 config[key] = keras.saving.deserialize_keras_object(
                     config[key], custom_objects=custom_objects
@@ -852,7 +880,8 @@ class GAN(keras.Model):
     def _own_state(self) -> list[Any]:
         """State that Keras does not save: the step count, layers' seeds, losses' and penalties'."""
         weights = {id(v) for v in self.weights}
-        seeds = [v for n in self.networks() for v in n.variables if id(v) not in weights]
+        holders = [*self.networks(), *([self.instance_noise] if self.instance_noise else [])]
+        seeds = [v for n in holders for v in n.variables if id(v) not in weights]
         objects = [self.loss_object, *self.penalties]
         kept = [v for o in objects for v in getattr(o, "variables", ())]
         return [self.step, self.epoch, self._test_step, *seeds, *kept]
@@ -879,6 +908,15 @@ def load_model(path: Any, compile: bool = True) -> GAN:
     importing Keras before the package, or calling this function, does.
     """
     return keras.saving.load_model(path, compile=compile)
+
+
+def _layer(kind: type, identifier: Any) -> Any:
+    """None, the layer's first argument, or a layer -> layer or None."""
+    return identifier if identifier is None or isinstance(identifier, kind) else kind(identifier)
+
+
+def _serialized(value: Any) -> Any:
+    return None if value is None else keras.saving.serialize_keras_object(value)
 
 
 def _shapes(tensors: Sequence[Any]) -> list[tuple[Any, ...]]:

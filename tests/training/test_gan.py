@@ -335,3 +335,21 @@ def test_hooks_see_a_batch(dataset):
     gan = FeatureNorm(base.generator, base.discriminator, seed=0)
     gan.compile()
     assert "feature_norm" in gan.fit(dataset, verbose=0).history
+
+
+def test_instance_noise_and_replay(dataset, tmp_path):
+    """Noise falls with the discriminator's updates; the buffer fills with fakes; both are saved."""
+    noise = zoo.layers.InstanceNoise(0.5, anneal_steps=16)
+    gan = tiny(instance_noise=noise, replay=32, ema=0.9)
+    gan.fit(dataset, verbose=0)
+    assert float(gan.instance_noise.level()) == pytest.approx(0.25)
+    assert int(gan.replay.count.value) == 32
+    assert np.abs(gan.replay.images.value).max() > 0
+    gan.save(tmp_path / "noisy.keras")
+    loaded = keras.saving.load_model(tmp_path / "noisy.keras")
+    for a, b in zip(gan.weights + gan._own_state(), loaded.weights + loaded._own_state(), strict=True):
+        np.testing.assert_array_equal(a.value, b.value)
+    clean = gan.discriminate(np.zeros((1, *SHAPE), "f4"))
+    np.testing.assert_array_equal(clean, gan.discriminate(np.zeros((1, *SHAPE), "f4")))
+    with pytest.raises(ValueError, match="alternating"):
+        tiny(replay=8, update="simultaneous")
