@@ -205,9 +205,9 @@ class GAN(keras.Model):
         if self.replay is not None:
             if update == "simultaneous":
                 raise ValueError("A replay buffer needs update='alternating'.")
-            self.replay.build((None, *self.image_shape))
-        if self.instance_noise is not None:
-            self.instance_noise.build((None, *self.image_shape))
+        for layer in (self.instance_noise, self.replay):
+            if layer is not None and not layer.built:  # a loaded layer is
+                layer.build((None, *self.image_shape))
         self.step = self._counter("step")
         self.epoch = self._counter("epoch")
         self._test_step = self._counter("test_step")
