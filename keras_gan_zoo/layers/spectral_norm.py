@@ -84,7 +84,7 @@ class SpectralNormalization(keras.layers.Wrapper):
     """
 
     def __init__(self, layer: keras.layers.Layer, iterations: int = 1, **kwargs: Any) -> None:
-        # float32 and no casting of its own: inputs and kernel are cast by the wrapped layer
+        # float32 and no casting of its own: the wrapped layer casts inputs and kernel
         super().__init__(layer, **{**kwargs, "dtype": "float32", "autocast": False})
         axes = [axis for kind, axis in _OUTPUT_AXIS.items() if isinstance(layer, kind)]
         if not axes:
@@ -105,15 +105,16 @@ class SpectralNormalization(keras.layers.Wrapper):
         return self.layer.embeddings if embedding else self.layer.kernel
 
     def _matrix(self) -> Any:
-        kernel = ops.cast(self.kernel, "float32")
-        kernel = ops.moveaxis(kernel, self._axis, -1)
-        return ops.reshape(kernel, (-1, kernel.shape[-1]))
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self._axis != -1:
+            kernel = ops.moveaxis(kernel, self._axis, -1)
+        return ops.reshape(kernel, (-1, kernel.shape[-1])) if len(kernel.shape) > 2 else kernel
 
     def _power_iterations(self, u: Any, iterations: int) -> Any:
         matrix = self._matrix()
         for _ in range(iterations):
-            v = _unit(ops.matmul(matrix, u))
-            u = _unit(ops.matmul(ops.transpose(matrix), v))
+            v = _unit(ops.sum(matrix * u, axis=1, keepdims=True))
+            u = _unit(ops.sum(matrix * v, axis=0))
         return u
 
     def build(self, input_shape: Any = None) -> None:
@@ -137,14 +138,15 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def sigma(self) -> Any:
         """The estimate of the kernel's largest singular value, a float32 scalar."""
+        u = ops.stop_gradient(ops.convert_to_tensor(self.u))
+        image = ops.sum(self._matrix() * u, axis=1)
         # an averaged twin (EMA) averages u too: its length is not 1
-        u = _unit(ops.convert_to_tensor(self.u))
-        return _norm(ops.matmul(self._matrix(), ops.stop_gradient(u)))
+        squared = ops.sum(ops.square(image)) / ops.maximum(ops.sum(ops.square(u)), _TINY)
+        return ops.sqrt(ops.maximum(squared, _TINY))
 
     def call(self, inputs: Any) -> Any:
         kernel = self.kernel
-        normalised = ops.cast(kernel, "float32") / self.sigma()
-        with _Substitution(kernel, normalised):
+        with _Substitution(kernel, ops.convert_to_tensor(kernel) / self.sigma()):
             return self.layer(inputs)
 
     def after_update(self) -> None:
@@ -163,9 +165,5 @@ class SpectralNormalization(keras.layers.Wrapper):
         return {**config, "iterations": self.iterations}
 
 
-def _norm(vector: Any) -> Any:
-    return ops.sqrt(ops.maximum(ops.sum(ops.square(vector)), _TINY))
-
-
 def _unit(vector: Any) -> Any:
-    return vector / _norm(vector)
+    return vector * ops.rsqrt(ops.maximum(ops.sum(ops.square(vector)), _TINY))

@@ -679,13 +679,14 @@ class GAN(keras.Model):
             return strategy.run(self.train_step, args=(data,))
 
         self._declaring = {}
+        d_steps, self.d_steps = self.d_steps, 1  # one update of each player has all the names
         try:
             with strategy.scope():
                 tf.function(step, autograph=False).get_concrete_function(element_spec)
                 names = tuple(self._declaring)
                 self._train_terms = TermMeans(names, "train_terms")
         finally:
-            self._declaring = None
+            self._declaring, self.d_steps = None, d_steps
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing: the networks are built, and `fit` knows the terms.
