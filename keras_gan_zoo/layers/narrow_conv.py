@@ -17,10 +17,10 @@ class NarrowConv2D(keras.layers.Conv2D):
     The last layer of a generator makes 1 or 3 channels at full size. CPU kernels are laid out for
     many output channels: a 5x5 convolution from 64 channels to 1 takes a seventh of a DCGAN's
     training step for a fiftieth of its arithmetic. Here one convolution of stride 4 computes all
-    4x4 pixels of a block as 16 channels (the kernel is shifted inside a zero-padded one), which `depth_to_space`
-    lays out; the gradient of the kernel is taken with input and output exchanged. Where that does
-    not apply (other strides, dilation, sizes that are no multiple of 4, even or oblong kernels) it
-    is `Conv2D`.
+    4x4 pixels of a block as 16 channels (the kernel is shifted inside a zero-padded one), which
+    `depth_to_space` lays out; the gradient of the kernel is taken with input and output exchanged.
+    Where that does not apply (other strides, dilation, sizes that are no multiple of 4, even or
+    oblong kernels) it is `Conv2D`.
 
     Args:
         filters, kernel_size, **kwargs: as `keras.layers.Conv2D`; padding is "same" by default.

@@ -19,7 +19,7 @@ _OUTPUT_AXIS = {
     keras.layers.Conv3DTranspose: -2,
 }
 _WARM_UP = 10  # power iterations at the start
-_TINY = 1e-12  # the least squared norm to divide by
+_TINY = 1e-12  # the least number to divide by
 
 
 class _Substitution(keras.StatelessScope):
@@ -110,20 +110,13 @@ class SpectralNormalization(keras.layers.Wrapper):
             kernel = ops.moveaxis(kernel, self._axis, -1)
         return ops.reshape(kernel, (-1, kernel.shape[-1])) if len(kernel.shape) > 2 else kernel
 
-    def _power_iterations(self, u: Any, iterations: int) -> Any:
-        matrix = self._matrix()
-        for _ in range(iterations):
-            v = _unit(ops.sum(matrix * u, axis=1, keepdims=True))
-            u = _unit(ops.sum(matrix * v, axis=0))
-        return u
-
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         outputs = self.kernel.shape[self._axis]
 
         def leading_vector(shape: Any, dtype: Any = None) -> Any:
             start = keras.random.normal(shape, dtype="float32", seed=0)
-            return ops.cast(self._power_iterations(_unit(start), _WARM_UP), dtype)
+            return ops.cast(_power_iterations(self._matrix(), start, _WARM_UP), dtype)
 
         self.u = self.add_weight(
             shape=(outputs,),
@@ -138,20 +131,25 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def sigma(self) -> Any:
         """The estimate of the kernel's largest singular value, a float32 scalar."""
-        u = ops.stop_gradient(ops.convert_to_tensor(self.u))
-        image = ops.sum(self._matrix() * u, axis=1)
+        return self._sigma()[0, 0]
+
+    def _sigma(self) -> Any:
+        matrix = self._matrix()
         # an averaged twin (EMA) averages u too: its length is not 1
-        squared = ops.sum(ops.square(image)) / ops.maximum(ops.sum(ops.square(u)), _TINY)
-        return ops.sqrt(ops.maximum(squared, _TINY))
+        u = _unit(ops.expand_dims(self.u, 1))
+        v = _unit(ops.matmul(ops.stop_gradient(matrix), u))
+        return ops.maximum(ops.matmul(ops.matmul(ops.transpose(v), matrix), u), _TINY)
 
     def call(self, inputs: Any) -> Any:
         kernel = self.kernel
-        with _Substitution(kernel, ops.convert_to_tensor(kernel) / self.sigma()):
+        scale = ops.reshape(1.0 / self._sigma(), (1,) * len(kernel.shape))
+        with _Substitution(kernel, ops.convert_to_tensor(kernel) * scale):
             return self.layer(inputs)
 
     def after_update(self) -> None:
         """Follow the kernel: one step's power iterations. Call it after each optimizer step."""
-        self.u.assign(self._power_iterations(ops.convert_to_tensor(self.u), self.iterations))
+        u = ops.convert_to_tensor(self.u)
+        self.u.assign(_power_iterations(self._matrix(), u, self.iterations))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.layer.compute_output_shape(input_shape)
@@ -163,6 +161,14 @@ class SpectralNormalization(keras.layers.Wrapper):
         config = super().get_config()
         config.pop("dtype")  # always float32
         return {**config, "iterations": self.iterations}
+
+
+def _power_iterations(matrix: Any, u: Any, iterations: int) -> Any:
+    u = _unit(ops.expand_dims(u, 1))
+    for _ in range(iterations):
+        v = _unit(ops.matmul(matrix, u))
+        u = _unit(ops.matmul(ops.transpose(matrix), v))
+    return u[:, 0]
 
 
 def _unit(vector: Any) -> Any:

@@ -878,28 +878,33 @@ class GAN(keras.Model):
                 )
         return cls(**config)
 
-    def _own_state(self) -> list[Any]:
-        """State that Keras does not save: the step count, layers' seeds, losses' and penalties'."""
+    def _own_state(self) -> dict[str, Any]:
+        """State that Keras does not save: counters, layers' seeds, losses' and penalties' state."""
         weights = {id(v) for v in self.weights}
         holders = [*self.networks(), *([self.instance_noise] if self.instance_noise else [])]
         seeds = [v for n in holders for v in n.variables if id(v) not in weights]
         objects = [self.loss_object, *self.penalties]
         kept = [v for o in objects for v in getattr(o, "variables", ())]
-        return [self.step, self.epoch, self._test_step, *seeds, *kept]
+        counters = {"step": self.step, "epoch": self.epoch, "test_step": self._test_step}
+        return {
+            **counters,
+            **{f"seed_{i}": v for i, v in enumerate(seeds)},
+            **{f"objective_{i}": v for i, v in enumerate(kept)},
+        }
 
     def save_own_variables(self, store: Any) -> None:
-        for i, variable in enumerate(self._own_state()):
-            store[str(i)] = np.asarray(variable.value)
+        for name, variable in self._own_state().items():
+            store[name] = np.asarray(variable.value)
 
     def load_own_variables(self, store: Any) -> None:
         state = self._own_state()
-        if len(store.keys()) != len(state):
+        if set(store.keys()) != set(state):
             raise ValueError(
-                f"The file holds {len(store.keys())} state variables of {self.name!r} where this "
-                f"model has {len(state)}: it was saved with other losses, penalties or layers."
+                f"The file holds the state {sorted(store.keys())} for {self.name!r}; this model "
+                f"has {sorted(state)}: it was saved with other losses, penalties or layers."
             )
-        for i, variable in enumerate(state):
-            variable.assign(store[str(i)][()])
+        for name, variable in state.items():
+            variable.assign(store[name][()])
 
 
 def load_model(path: Any, compile: bool = True) -> GAN:

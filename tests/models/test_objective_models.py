@@ -177,5 +177,6 @@ def test_fgan_arguments():
 def test_objectives_on_points(loss, penalties):
     gan = zoo.create("nsgan", (2,), width=10, dropout=0.0, loss=loss, penalties=penalties, seed=0)
     points = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
-    history = gan.fit(points, batch_size=4, verbose=0).history
+    dataset = tf.data.Dataset.from_tensor_slices(points).batch(4, drop_remainder=True)
+    history = gan.fit(dataset, verbose=0).history
     assert set(penalties) <= set(history)

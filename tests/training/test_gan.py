@@ -348,7 +348,9 @@ def test_instance_noise_and_replay(dataset, tmp_path):
     gan.save(tmp_path / "noisy.keras")
     loaded = keras.saving.load_model(tmp_path / "noisy.keras")
     for a, b in zip(
-        gan.weights + gan._own_state(), loaded.weights + loaded._own_state(), strict=True
+        [*gan.weights, *gan._own_state().values()],
+        [*loaded.weights, *loaded._own_state().values()],
+        strict=True,
     ):
         np.testing.assert_array_equal(a.value, b.value)
     clean = gan.discriminate(np.zeros((1, *SHAPE), "f4"))
