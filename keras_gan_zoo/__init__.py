@@ -25,7 +25,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "register": ("registry", "register"),
     "create": ("registry", "create"),
     "from_pretrained": ("hub", "from_pretrained"),
-    "load_model": ("training.gan", "load_model"),
+    "load_model": ("registry", "load_model"),
     "export": ("export", "export"),
     "GAN": ("training.gan", "GAN"),
     "training": ("training", None),
@@ -38,7 +38,6 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "networks": ("networks", None),
     "callbacks": ("callbacks", None),
     "latent": ("latent", None),
-    "metrics": ("metrics", None),
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -63,4 +62,4 @@ def __dir__() -> list[str]:
 
 
 if "keras" in sys.modules:  # then `keras.saving.load_model` must know our classes
-    importlib.import_module("keras_gan_zoo.training.gan")
+    importlib.import_module("keras_gan_zoo.registry").load_all()

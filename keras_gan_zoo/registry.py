@@ -148,6 +148,37 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     return sorted(n for n in names if fnmatch.fnmatchcase(n, pattern))
 
 
+def load_all() -> None:
+    """Import every model module: Keras then knows their classes, and ours in general."""
+    for entry in _shipped().values():
+        importlib.import_module(entry.module)
+
+
+def load_model(path: Any, compile: bool = True) -> Any:
+    """Load a `.keras` file saved by `gan.save(path)`: networks, EMA, optimizers, step and noise.
+
+    The same as `keras.saving.load_model` once this package's classes are registered with Keras,
+    which this function does, and importing the package after Keras.
+
+    Args:
+        path: of the file.
+        compile: restore the optimizers too.
+
+    Returns:
+        The `GAN`.
+
+    Example:
+
+    ```python
+    gan = zoo.load_model("runs/quickstart/model.keras")
+    ```
+    """
+    import keras
+
+    load_all()
+    return keras.saving.load_model(path, compile=compile)
+
+
 def model_info(name: str) -> dict[str, Any]:
     """What is known of a model: paper, year, summary, family, defaults, pretrained tags.
 

@@ -36,7 +36,7 @@ def r3gan(
     image_shape: Sequence[int],
     *,
     latent_dim: int = 64,
-    width: int | Sequence[int] = 32,
+    width: int | Sequence[int] = 16,
     blocks: int = 1,
     gamma: float = 1.0,
     loss: Any = "relativistic",

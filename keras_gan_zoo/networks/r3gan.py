@@ -57,7 +57,7 @@ def stage_widths(stages: int, width: int | Sequence[int]) -> list[int]:
 def generator(
     image_shape: Sequence[int],
     latent_dim: int = 64,
-    width: int | Sequence[int] = 32,
+    width: int | Sequence[int] = 16,
     blocks: int = 1,
     group_width: int = 16,
 ) -> keras.Model:
@@ -91,7 +91,7 @@ def generator(
 
 def discriminator(
     image_shape: Sequence[int],
-    width: int | Sequence[int] = 32,
+    width: int | Sequence[int] = 16,
     blocks: int = 1,
     group_width: int = 16,
 ) -> keras.Model:

@@ -3,7 +3,7 @@
 from keras_gan_zoo.training.construct import construct
 from keras_gan_zoo.training.cpu import enable_cpu_bfloat16
 from keras_gan_zoo.training.ema import EMA
-from keras_gan_zoo.training.gan import GAN, Batch, ForwardPass, load_model
+from keras_gan_zoo.training.gan import GAN, Batch, ForwardPass
 from keras_gan_zoo.training.guard import NonFiniteLossError
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "NonFiniteLossError",
     "construct",
     "enable_cpu_bfloat16",
-    "load_model",
 ]

@@ -907,15 +907,6 @@ class GAN(keras.Model):
             variable.assign(store[name][()])
 
 
-def load_model(path: Any, compile: bool = True) -> GAN:
-    """Load a `.keras` file saved by `gan.save(path)`: networks, EMA, optimizers, step and noise.
-
-    The same as `keras.saving.load_model` once this package's classes are registered, which
-    importing Keras before the package, or calling this function, does.
-    """
-    return keras.saving.load_model(path, compile=compile)
-
-
 def _layer(kind: type, identifier: Any) -> Any:
     """None, the layer's first argument, or a layer -> layer or None."""
     return identifier if identifier is None or isinstance(identifier, kind) else kind(identifier)

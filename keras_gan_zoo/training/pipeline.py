@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gan_zoo import datasets
+from keras_gan_zoo.datasets.pipeline import in_memory
 from keras_gan_zoo.training import checks
 
 
@@ -53,13 +54,14 @@ def adapt(
     if isinstance(x, (np.ndarray, tf.Tensor)):
         if isinstance(batch_size, int) and training_size(x) < batch_size * d_steps:
             _too_short(what, training_size(x), batch_size * d_steps, "images")
-        x = datasets.from_arrays(
-            np.asarray(x),
-            None if y is None else np.asarray(y),
-            batch_size or min(64, max(1, training_size(x) // d_steps)),
-            seed=seed,
-            shuffle=shuffle,
-        )
+        batch_size = batch_size or min(64, max(1, training_size(x) // d_steps))
+        arrays = (np.asarray(x), None if y is None else np.asarray(y))
+        if len(image_shape) == 1:
+            x = in_memory(
+                *arrays, batch_size=batch_size, seed=seed, shuffle=shuffle, drop_remainder=None
+            )
+        else:
+            x = datasets.from_arrays(*arrays, batch_size, seed=seed, shuffle=shuffle)
     elif not isinstance(x, tf.data.Dataset):
         raise TypeError(
             f"The {what} is a {type(x).__module__}.{type(x).__name__}; wanted a tf.data.Dataset "

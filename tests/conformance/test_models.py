@@ -42,6 +42,22 @@ def trained(request, dataset):
     return gan, before, history
 
 
+def test_every_model_loads_in_a_process_that_has_made_none(tmp_path):
+    """Classes of models are registered with Keras by importing the package after it."""
+    import subprocess
+    import sys
+
+    gan = make("ebgan")
+    gan.save(tmp_path / "model.keras")
+    for statements in (
+        "import keras, keras_gan_zoo; gan = keras.saving.load_model(path)",
+        "import keras_gan_zoo as zoo; gan = zoo.load_model(path)",
+    ):
+        code = f"path = {str(tmp_path / 'model.keras')!r}; {statements}; print(type(gan).__name__)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout.strip() == type(gan).__name__, done.stderr
+
+
 def test_registered_facts():
     for name in NAMES:
         info = zoo.model_info(name)
