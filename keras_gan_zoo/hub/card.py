@@ -50,7 +50,7 @@ def render(manifest: Manifest) -> str:
     source = f"hf://{manifest.hub['repo_id']}" if manifest.hub else manifest.name
     parts += [
         "## Use",
-        "```python\nimport keras_gan_zoo as zoo\n"
+        "```python\nimport keras_gan_zoo as zoo\n\n"
         f"gan = zoo.from_pretrained({json.dumps(source)})\n"
         f"images = gan.sample(16, seed=0)  # float32 (16, {shape.replace('x', ', ')}) in [-1, 1]\n"
         "```",
