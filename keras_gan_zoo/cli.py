@@ -93,8 +93,6 @@ def train(
     import keras_gan_zoo as zoo
     from keras_gan_zoo import runs
 
-    if bf16:
-        zoo.training.enable_cpu_bfloat16()
     folder = output or Path("runs") / f"{model}-{Path(dataset).name}"
     extra = [zoo.callbacks.SampleGrid(folder, every_epochs=samples_every)] if samples_every else []
     report = runs.train(
@@ -107,6 +105,7 @@ def train(
         settings=settings,
         image_size=image_size,
         resume=resume,
+        bfloat16=bf16,
         callbacks=extra,
         verbose="auto" if sys.stdout.isatty() else 2,
     )
@@ -120,6 +119,7 @@ def quickstart(output: Output = None, seed: Seed = 0) -> None:
 
     _quiet()
     from keras_gan_zoo import runs
+    from keras_gan_zoo.training.cpu import has_cpu_bfloat16
 
     folder = output or Path("runs/quickstart")
     if (folder / "report.json").exists() or (folder / "checkpoints").is_dir():
@@ -133,6 +133,7 @@ def quickstart(output: Output = None, seed: Seed = 0) -> None:
         seed=seed,
         settings=runs.QUICKSTART["settings"],
         seconds=runs.QUICKSTART["seconds"],
+        bfloat16=has_cpu_bfloat16(),
         verbose=1,
     )
     _tell(folder, report)

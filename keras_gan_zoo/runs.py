@@ -82,6 +82,7 @@ def train(
     image_size: int | None = None,
     resume: bool = False,
     seconds: float | None = None,
+    bfloat16: bool = False,
     callbacks: Sequence[Any] = (),
     verbose: Any = "auto",
 ) -> dict[str, Any]:
@@ -100,6 +101,7 @@ def train(
         image_size: resize to this many pixels a side.
         resume: continue the run in `folder`.
         seconds: stop training after this time even if epochs are left.
+        bfloat16: train with `enable_cpu_bfloat16`; results are checked and exported in float32.
         callbacks: more Keras callbacks.
         verbose: as `fit`.
 
@@ -124,12 +126,17 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     keeper = zoo_callbacks.Resume(checkpoints)
     limit = [] if seconds is None else [zoo_callbacks.TimeLimit(seconds)]
-    gan.fit(
-        dataset,
-        epochs=epochs,
-        verbose=verbose,
-        callbacks=[*limit, keeper, HistoryFile(folder, keeper), *callbacks],
-    )
+    bfloat16 = bfloat16 and zoo.training.enable_cpu_bfloat16()
+    try:
+        gan.fit(
+            dataset,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=[*limit, keeper, HistoryFile(folder, keeper), *callbacks],
+        )
+    finally:
+        if bfloat16:
+            zoo.training.enable_cpu_bfloat16(False)
     report = {
         "command": command_line(),
         "model": model,
@@ -137,6 +144,7 @@ def train(
         "dataset": {"name": source, "images": int(dataset.num_examples), "batch_size": batch_size},
         "epochs": len(keeper.history),
         "steps": int(gan.step.numpy()),
+        "bfloat16": bfloat16,
         "training_seconds": round(sum(row["seconds"] for row in keeper.history), 1),
         "seed": seed,
         "last_epoch": keeper.history[-1] if keeper.history else {},

@@ -22,7 +22,7 @@ def enable_cpu_bfloat16(enabled: bool = True) -> bool:
     Returns:
         Whether it is on now. A CPU without AVX512-BF16 or AMX gets a warning and float32.
     """
-    if enabled and not _has_bfloat16():
+    if enabled and not has_cpu_bfloat16():
         warnings.warn(
             "This CPU has no bfloat16 instructions (avx512_bf16 or amx_bf16): staying in float32.",
             stacklevel=2,
@@ -32,7 +32,8 @@ def enable_cpu_bfloat16(enabled: bool = True) -> bool:
     return enabled
 
 
-def _has_bfloat16() -> bool:
+def has_cpu_bfloat16() -> bool:
+    """Whether this CPU has bfloat16 instructions (asked of Linux only)."""
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:
