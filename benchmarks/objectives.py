@@ -4,8 +4,8 @@
 
 Every unconditional model of the zoo trains on `fashion_mnist_mini` at half of its default width
 (batch 64, an averaged generator). A model whose record is in the output folder is not trained
-again, so the run can be interrupted. Writes `benchmarks/results/objectives.json` and, with `--picture`, the picture
-`docs/objectives.png`.
+again, so the run can be interrupted. Writes `benchmarks/results/objectives.json` and, with
+`--picture`, the picture `docs/objectives.png`.
 """
 
 from __future__ import annotations
