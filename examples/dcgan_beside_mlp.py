@@ -13,6 +13,7 @@ import numpy as np
 
 import keras_gan_zoo as zoo
 from keras_gan_zoo import pictures
+from keras_gan_zoo.training.cpu import enable_cpu_bfloat16, has_cpu_bfloat16
 
 
 def side_by_side(columns: dict[str, np.ndarray], path: Path) -> Path:
@@ -34,6 +35,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("runs/examples/dcgan_beside_mlp.png"))
     arguments = parser.parse_args()
 
+    if has_cpu_bfloat16():
+        enable_cpu_bfloat16()  # half as many steps again in the same time
     dataset = zoo.datasets.load(arguments.dataset, batch_size=64, labels=False)
     columns = {"real": next(iter(dataset)).numpy()[:36]}
     settings = {"gan": {}, "dcgan": {"width": 32, "d_width": 48}}
