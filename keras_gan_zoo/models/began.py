@@ -13,6 +13,10 @@ uniform in [-1, 1], Adam with learning rate 1e-4 (halved when training stalls), 
 batch normalisation, without transposed convolutions. The paper's n is 64 to 128 channels; the
 default width is a quarter of 64, which trains on a CPU. Its optional skip connections and vanishing
 residuals are left out.
+
+The controller is slow: k moves by lambda_k times the imbalance, about 5e-5 a step, so a run of some
+thousand steps stays near k = 0, where blank images are the generator's easiest answer. For short
+runs raise lambda_k (.05) and the learning rate (5e-4).
 """
 
 from __future__ import annotations
