@@ -36,7 +36,7 @@ class InstanceNoise(keras.layers.Layer):
 
     Source: Arjovsky & Bottou, "Towards Principled Methods for Training Generative Adversarial
     Networks", ICLR 2017, section 3; Sonderby et al., "Amortised MAP Inference for Image
-    Super-resolution", ICLR 2017, section 3.2 ("instance noise").
+    Super-resolution", ICLR 2017 ("instance noise").
     """
 
     def __init__(

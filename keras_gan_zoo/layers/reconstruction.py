@@ -26,7 +26,7 @@ class ReconstructionError(keras.layers.Layer):
     >>> float(ReconstructionError(power=2)([images, copies])[0, 0])
     4.0
 
-    Source: Zhao et al., "Energy-based GAN", ICLR 2017, equation 3; Berthelot et al., "BEGAN",
+    Source: Zhao et al., "Energy-based GAN", ICLR 2017, section 2.3; Berthelot et al., "BEGAN",
     2017, section 3.1.
     """
 

@@ -57,7 +57,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
         d sigma / d W = v u^T,   v = W u / |W u|
 
-    The gradient goes through sigma (the paper's equation 12), the stored kernel is never
+    The gradient goes through sigma (the paper's equations 9 to 12), the stored kernel is never
     overwritten. A call changes nothing, in training or inference: however often a discriminator
     is called within a training step, its weights are the same. u moves by `after_update`, which
     `GAN` calls once after each optimizer step on the network; in a training loop of your own, call
@@ -80,7 +80,7 @@ class SpectralNormalization(keras.layers.Wrapper):
     TensorShape([2, 3])
 
     Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018,
-    section 2.1, equation 12 and Algorithm 1.
+    sections 2.1 to 2.3 and Algorithm 1.
     """
 
     def __init__(self, layer: keras.layers.Layer, iterations: int = 1, **kwargs: Any) -> None:

@@ -269,9 +269,9 @@ class LeastSquares(Loss):
         L_D = (v_real - b)^2 / 2 + (v_fake - a)^2 / 2
         L_G = (v_fake - c)^2 / 2
 
-    The defaults are the paper's 0-1 coding (equation 9). With b - c = 1 and b - a = 2, e.g.
-    a = -1, b = 1, c = 0 (equation 8), the game minimises the Pearson chi^2 divergence between
-    p + q and 2 q. The logit is the prediction itself: no sigmoid.
+    The defaults are the paper's 0-1 coding. With b - c = 1 and b - a = 2, e.g. a = -1, b = 1,
+    c = 0, the game minimises the Pearson chi^2 divergence between p + q and 2 q. The logit is the
+    prediction itself: no sigmoid.
 
     Args:
         a: target of generated images for the discriminator, finite, different from `b`.
@@ -310,7 +310,7 @@ class LeastSquares(Loss):
 
 @register
 class Wasserstein(Loss):
-    """Wasserstein GAN, Arjovsky, Chintala and Bottou (2017), equations 2 and 3.
+    """Wasserstein GAN, Arjovsky, Chintala and Bottou (2017), equation 3 and theorem 3.
 
         L_D = v_fake - v_real,     L_G = -v_fake
 
@@ -371,7 +371,7 @@ _RELATIVISTIC_BASES = {
 
 @register
 class RelativisticAverage(Loss):
-    """Relativistic average GAN, Jolicoeur-Martineau (2018), section 4.3, algorithm 2.
+    """Relativistic average GAN (RaGAN), Jolicoeur-Martineau (2018).
 
     A real image should look more real than the average fake one, and the other way round. With
     r = v_real - mean(v_fake), s = v_fake - mean(v_real) and h(d) = softplus(-d):
@@ -418,7 +418,7 @@ class RelativisticAverage(Loss):
 
 @register
 class Relativistic(Loss):
-    """Relativistic paired GAN (RpGAN), Jolicoeur-Martineau (2018), section 4.1.
+    """Relativistic paired GAN (RpGAN; there RSGAN), Jolicoeur-Martineau (2018).
 
         L_D = softplus(-(v_real - v_fake)),     L_G = softplus(-(v_fake - v_real))
 
@@ -472,8 +472,8 @@ class Energy(Loss):
 
     Args:
         margin: the energy above which a fake no longer matters to the discriminator, > 0. It is
-            on the scale of the energies: the paper uses 10 and more for errors summed over
-            pixels, about 1 suits errors averaged over pixels in [-1, 1].
+            on the scale of the energies: the paper uses 10 and more for the norm of the error,
+            about 1 suits squared errors averaged over pixels in [-1, 1].
 
     Raises:
         ValueError: margin not positive.
@@ -576,20 +576,20 @@ class BoundaryEquilibrium(Loss):
         return ops.convert_to_tensor(self.k)
 
     def convergence(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Return M = E[e_real] + |gamma E[e_real] - E[e_fake]|, a float32 scalar (3.4.1)."""
+        """Return M = E[e_real] + |gamma E[e_real] - E[e_fake]|, a float32 scalar."""
         real, balance = self._balance(real_logits, fake_logits)
         return real + ops.abs(balance)
 
 
 @register
 class FDivergence(Loss):
-    """f-GAN for any divergence of the table, Nowozin, Cseke and Tomioka (2016), equation 6.
+    """f-GAN for any divergence of the table, Nowozin, Cseke and Tomioka (2016), equation 7.
 
     With v the logit, g_f the output activation and f* the conjugate (see `losses.divergences`):
 
         L_D = -g_f(v_real) + f*(g_f(v_fake))
-        L_G = -f*(g_f(v_fake))       generator_objective="minimax" (equation 6)
-        L_G = -g_f(v_fake)           generator_objective="non_saturating" (section 3.2)
+        L_G = -f*(g_f(v_fake))       generator_objective="minimax" (equation 7)
+        L_G = -g_f(v_fake)           generator_objective="non_saturating"
 
     -E[L_D] is a lower bound of D_f(data || generator), reached where g_f(v) = f'(p/q). Values and
     gradients are finite in float32 for logits in [-50, 50].

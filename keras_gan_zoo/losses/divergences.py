@@ -5,7 +5,7 @@ For densities p and q and a convex f,
     D_f(P || Q) = E_q[ f(p/q) ]  >=  E_p[ T ] - E_q[ f*(T) ]           for every critic T,
 
 with equality at T*(x) = f'(p(x)/q(x)), where f*(t) = sup_u { u t - f(u) } (Nguyen, Wainwright and
-Jordan 2010; Nowozin, Cseke and Tomioka 2016, "f-GAN", equations 2 to 4 and tables 1, 2, 5 and 6).
+Jordan 2010; Nowozin, Cseke and Tomioka 2016, "f-GAN", equation 4 and tables 1, 2 and 6).
 A network's free real output v becomes a critic through an output activation T = g_f(v) that
 maps onto the domain of f*.
 

@@ -8,7 +8,7 @@ With L(x) the mean absolute error of the discriminator, an auto-encoder:
 gamma is the diversity ratio: lower values give cleaner and less varied images.
 
 Berthelot, Schumm and Metz, "BEGAN: Boundary Equilibrium Generative Adversarial Networks", 2017.
-gamma .5 (the paper shows .3, .5 and .7), lambda_k .001, k_0 = 0, z and code of 64 numbers, z
+gamma .5 (the paper shows values from .3 to .7), lambda_k .001, k_0 = 0, z and code of 64 numbers, z
 uniform in [-1, 1], Adam with learning rate 1e-4 (halved when training stalls), batch 16. Without
 batch normalisation, without transposed convolutions. The paper's n is 64 to 128 channels; the
 default width is a quarter of 64, which trains on a CPU. Its optional skip connections and vanishing

@@ -2,12 +2,14 @@
 
     min_D  -E_x log D(x) - E_z log(1 - D(G(z))) + lambda E_{x, d} (|grad D(x + d)| - k)^2
 
-with d noise around real images and k = 1 (section 2.3); the generator's loss is the non-saturating
-one. As D(x) in the penalty stands the logit, as in the authors' code.
+with d noise and k = 1; the generator's loss is the non-saturating one. As D(x) in the penalty
+stands the logit, as in the authors' code.
 
-Kodali et al., "On Convergence and Stability of GANs", 2017 (arXiv:1705.07215). lambda 10, noise
-of half the data's standard deviation, one critic step, DCGAN networks; as for every gradient
-penalty the critic has no BatchNormalization. Adam with learning rate 2e-4, beta_1 .5 of `dcgan`.
+Kodali et al., "On Convergence and Stability of GANs", 2017 (arXiv:1705.07215). lambda 10 and one
+critic step, as in the authors' code, which trains perceptrons on MNIST with Adam(1e-4) and betas
+(.5, .9). Here DCGAN networks and `dcgan`'s Adam, learning rate 2e-4 and beta_1 .5; as for every
+gradient penalty the critic has no BatchNormalization. d is normal with half the data's standard
+deviation; see `losses.DRAGAN` for what the authors draw.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
 """EBGAN: the discriminator is an energy, low for real images: an auto-encoder's error.
 
-    D(x) = mean (Dec(Enc(x)) - x)^2                                       (equation 3, as a mean)
+    D(x) = mean (Dec(Enc(x)) - x)^2
     min_D  E_x D(x) + E_z max(0, m - D(G(z)))                             (equation 1)
     min_G  E_z D(G(z)) + w PT                                             (equation 2)
 
 The pulling-away term keeps the codes S = Enc(G(z)) of a minibatch of n apart:
 
-    PT = 1 / (n (n - 1)) sum_{i != j} (S_i . S_j / (|S_i| |S_j|))^2       (equation 4)
+    PT = 1 / (n (n - 1)) sum_{i != j} (S_i . S_j / (|S_i| |S_j|))^2       (section 2.4)
 
-Zhao, Mathieu and LeCun, "Energy-based Generative Adversarial Networks", ICLR 2017 (2016). The paper
-sums squares and looks for m on a grid (10 on MNIST, 20 on CelebA, 80 on LSUN); this energy is a
-mean over pixels, for which m = 1 is where an untrained auto-encoder of images in [-1, 1] starts.
-PT has weight .1 where the paper uses it (EBGAN-PT); the default is EBGAN without. Adam with
-learning rate 2e-4 and beta_1 .5, the generator of `dcgan`.
+Zhao, Mathieu and LeCun, "Energy-based Generative Adversarial Networks", ICLR 2017 (2016). The
+paper's energy is the norm |Dec(Enc(x)) - x| (section 2.3), with m 10 on MNIST, 20 on CelebA and 80
+on LSUN; this energy is a mean over pixels, for which m = 1 is where an untrained auto-encoder of
+images in [-1, 1] starts. PT has weight .1 where the paper uses it (EBGAN-PT); the default is EBGAN
+without. The generator and Adam, learning rate 2e-4 and beta_1 .5, are those of `dcgan` (the paper's
+perceptrons on MNIST train with Adam and learning rate 1e-3, section 4.1).
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """f-GAN: the generator minimises any f-divergence, through its variational lower bound.
 
-    min_G max_D  E_x g_f(D(x)) - E_z f*(g_f(D(G(z))))                      (equation 6)
+    min_G max_D  E_x g_f(D(x)) - E_z f*(g_f(D(G(z))))                      (equation 7)
 
 f* is the convex conjugate of the divergence's generator f, g_f the activation that maps logits into
 its domain: see `zoo.losses.divergences` for the table. With `saturating=False` the generator
-maximises E_z g_f(D(G(z))) instead (section 3.2), which gives stronger gradients at the start.
+maximises E_z g_f(D(G(z))) instead, which gives stronger gradients at the start.
 
 Nowozin, Cseke and Tomioka, "f-GAN: Training Generative Neural Samplers using Variational Divergence
-Minimization", NeurIPS 2016. Section 4.2 trains DCGAN's networks on natural images with Adam,
-learning rate 2e-4 and beta_1 .5, as here; its MNIST experiments use perceptrons.
+Minimization", NeurIPS 2016. The paper trains DCGAN's networks on natural images and perceptrons on
+MNIST; here both networks and Adam, learning rate 2e-4 and beta_1 .5, are those of `dcgan`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ rejects samples with confidence, which is what `nsgan` mends.
 
 Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014. Section 5: rectifiers in the
 generator, maxout with dropout in the discriminator; the sizes are those of the authors' MNIST
-model: two layers of 1200 rectifiers, two layers of 240 maxout units of 5 pieces. The paper trains
-with momentum and states no rates; here both players use Adam(2e-4, beta_1=.5).
+model: two layers of 1200 rectifiers, two layers of 240 maxout units of 5 pieces. The authors train
+with momentum (their MNIST configuration: rate .1, decaying, momentum .5 rising to .7, batch 100);
+here both players use Adam(2e-4, beta_1=.5).
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
     min_D  E_x (D(x) - b)^2 / 2 + E_z (D(G(z)) - a)^2 / 2
     min_G  E_z (D(G(z)) - c)^2 / 2                                        (equation 2)
 
-with a = 0, b = c = 1 (the 0-1 coding, equation 9); `loss=zoo.losses.LeastSquares(-1, 1, 0)` is
-the coding that minimises the Pearson chi^2 divergence (equation 8).
+with a = 0, b = c = 1 (the 0-1 coding); `loss=zoo.losses.LeastSquares(-1, 1, 0)` is the coding that
+minimises the Pearson chi^2 divergence.
 
-Mao et al., "Least Squares Generative Adversarial Networks", ICCV 2017. Section 4: Adam with
-beta_1 .5, learning rate 1e-3 for scenes of 112x112 pixels and 2e-4 for characters; here 2e-4, which
-suits small images. The networks are `dcgan`'s; the paper's for scenes have a VGG-like generator.
+Mao et al., "Least Squares Generative Adversarial Networks", ICCV 2017. Adam with beta_1 .5,
+learning rate 1e-3 for scenes of 112x112 pixels and 2e-4 for characters of 28x28, batch 64, z of
+1024 numbers; here 2e-4, which suits small images, and the networks and z of `dcgan` (the paper's
+for scenes have a VGG-like generator).
 """
 
 from __future__ import annotations

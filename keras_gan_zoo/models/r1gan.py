@@ -1,11 +1,14 @@
 """R1GAN: a zero-centred gradient penalty on real images makes training converge locally.
 
-    min_D  E_z softplus(D(G(z))) + E_x softplus(-D(x)) + gamma / 2 E_x |grad D(x)|^2   (equation 9)
+    min_D  E_z softplus(D(G(z))) + E_x softplus(-D(x)) + gamma / 2 E_x |grad D(x)|^2
     min_G  E_z softplus(-D(G(z)))
 
+The last term of D's loss is R1 (equation 9).
+
 Mescheder, Geiger and Nowozin, "Which Training Methods for GANs do actually Converge?", ICML 2018.
-Section 6 and its appendix: gamma 10, RMSprop with alpha .99 and learning rate 1e-4 (Adam without
-momentum), one critic step, no BatchNormalization, a generator averaged with decay .999.
+As the authors' code has it: weight 10 (there without the factor 1/2, so that its gamma is 20 in the
+formula above), RMSprop with alpha .99 and learning rate 1e-4, one critic step, z of 256 numbers,
+no BatchNormalization, a generator averaged with decay .999.
 
 The networks are `dcgan`'s without BatchNormalization in the critic:
 smaller and quicker than the paper's residual networks. `ema` is None here; ask for the paper's with

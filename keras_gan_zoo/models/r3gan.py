@@ -1,16 +1,17 @@
 """R3GAN: a regularised relativistic loss that needs no tricks, and a modern network without them.
 
     min_D  E softplus(-(D(x) - D(G(z)))) + gamma/2 E_x |grad D(x)|^2 + gamma/2 E_z |grad D(G(z))|^2
-    min_G  E softplus(-(D(G(z)) - D(x)))                                  (equations 2 to 4)
+    min_G  E softplus(-(D(G(z)) - D(x)))                                  (equations 2 and 3)
 
 Each generated image is paired with a real one (RpGAN, no mode dropping); R1 and R2 together make
 training converge locally, which the relativistic loss alone does not.
 
 Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", NeurIPS 2024. Networks
-without normalisation (`networks.r3gan`); Adam with beta_1 0 and beta_2 .9 rising to .99, learning
-rate 2e-4 falling to 5e-5, gamma falling to a tenth: from 1 on Stacked MNIST, .05 on CIFAR-10, 2 on
-FFHQ-64, 150 on FFHQ-256; batch 256 to 512, averaged generator. Here beta_2 is .99 and rate and
-gamma stay at their first values; ask for the average with `ema=`.
+without normalisation (`networks.r3gan`). z has 64 numbers. Table 9: Adam with beta_1 0, beta_2 .9
+rising to .99, learning rate 2e-4 falling to 5e-5 (constant on Stacked MNIST), gamma falling to a
+tenth: from 1 on Stacked MNIST, .05 on CIFAR-10, 2 on FFHQ-64, 150 on FFHQ-256, .5 and 1 on ImageNet
+of 32 and 64 pixels; batch 256 (FFHQ), 512 or 4096 (ImageNet), averaged generator. Here beta_2 is
+.99 and rate and gamma stay at their first values; ask for the average with `ema=`.
 """
 
 from __future__ import annotations

@@ -2,14 +2,15 @@
 
 With r = C(x) - E_z C(G(z)), s = C(G(z)) - E_x C(x) and h(d) = softplus(-d):
 
-    min_D  E h(r) + E h(-s),     min_G  E h(s) + E h(-r)        (section 4.3, Algorithm 2: RaSGAN)
+    min_D  E h(r) + E h(-s),     min_G  E h(s) + E h(-r)        (RaSGAN)
 
-The generator's loss needs real images too. `loss=zoo.losses.RelativisticAverage("least_squares")`
-is RaLSGAN, `"hinge"` RaHingeGAN.
+The authors' code halves both sums. The generator's loss needs real images too.
+`loss=zoo.losses.RelativisticAverage("least_squares")` is RaLSGAN, `"hinge"` RaHingeGAN.
 
 Jolicoeur-Martineau, "The Relativistic Discriminator: a Key Element Missing from Standard GAN", ICLR
-2019 (2018). Section 5: DCGAN networks, one critic step, Adam with learning rate 2e-4 and betas
-(.5, .999) in the standard setup. (The paper's CIFAR critic also has spectral normalisation.)
+2019 (2018). One critic step, Adam with learning rate 2e-4 and betas (.5, .999), z of 128 numbers,
+batch 32: the "DCGAN setup" of the authors' code. On CIFAR they use SNGAN's plain convolutional
+networks with spectral normalisation in the critic; here the networks are `dcgan`'s.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ Each layer, and so the discriminator, is Lipschitz; the bound costs one power it
 no gradient penalty (`layers.SpectralNormalization`).
 
 Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018. Residual
-networks of tables 3 to 5 (`networks.resnet`), hinge loss, z of 128 numbers, 5 discriminator steps
-for each generator step, Adam with learning rate 2e-4 and betas (0, .9), batch 64 (128 for the
-generator). The paper's widths are 256 (generator) and 128 (discriminator); the defaults are a
-quarter of them, which trains on a CPU.
+networks of tables 4 to 6 (`networks.resnet`), hinge loss, z of 128 numbers, 5 discriminator steps
+for each generator step, Adam with learning rate 2e-4 and betas (0, .9) (appendix B.2); from the
+authors' CIFAR configuration batch 64 (128 for the generator). There the learning rate also falls
+linearly over 50,000 generator steps; here it stays. The CIFAR widths (table 4) are 256 (generator)
+and 128 (discriminator); the defaults are a quarter of them, which trains on a CPU.
 """
 
 from __future__ import annotations

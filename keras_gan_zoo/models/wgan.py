@@ -1,10 +1,12 @@
 """WGAN: the critic estimates the Wasserstein-1 distance; its weights are clipped to keep it smooth.
 
-    max_{w in [-c, c]}  E_x f_w(x) - E_z f_w(G(z)),     min_G  -E_z f_w(G(z))    (equations 2 and 3)
+    max_{w in [-c, c]}  E_x f_w(x) - E_z f_w(G(z)),     min_G  -E_z f_w(G(z))
+
+(equation 3 and, for the generator, theorem 3).
 
 Arjovsky, Chintala and Bottou, "Wasserstein GAN", ICML 2017, Algorithm 1: clipping at c = .01 after
 every critic step, 5 critic steps for each generator step, RMSprop with learning rate 5e-5 (momentum
-makes the clipped critic unstable, section 4.3), batch 64. The networks are `dcgan`'s. (The authors'
+makes the clipped critic unstable, section 4.2), batch 64. The networks are `dcgan`'s. (The authors'
 code also takes 100 critic steps at the very start and every 500 generator steps; the paper's
 algorithm does not, and neither does this model.)
 

@@ -8,8 +8,9 @@ critic has no BatchNormalization (section 4).
 
 Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, Algorithm 1: lambda 10,
 5 critic steps for each generator step, Adam with learning rate 1e-4 and betas (0, .9), batch 64.
-The networks are `dcgan`'s. (The paper's CIFAR networks are `networks.resnet`'s without spectral
-normalisation, 128 channels wide.)
+(The authors' scripts for small images differ: beta_1 .5 with DCGAN networks on MNIST and CIFAR,
+learning rate 2e-4 falling to 0 with residual networks.) The networks are `dcgan`'s. (The paper's
+CIFAR networks are `networks.resnet`'s without spectral normalisation, 128 channels wide.)
 """
 
 from __future__ import annotations

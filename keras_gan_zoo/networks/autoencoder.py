@@ -12,7 +12,7 @@ of their own.
 
 Zhao, Mathieu and LeCun, "Energy-based Generative Adversarial Networks", ICLR 2017, section 2.3;
 Berthelot, Schumm and Metz, "BEGAN: Boundary Equilibrium Generative Adversarial Networks", 2017,
-section 3.6 and figure 1.
+figure 1.
 """
 
 from __future__ import annotations

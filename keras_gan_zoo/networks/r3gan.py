@@ -1,6 +1,6 @@
 """The modern residual networks of R3GAN, for any square image of 16 to 256 pixels.
 
-Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", NeurIPS 2024, section 4
+Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", NeurIPS 2024, section 3
 (Config E). Generator and discriminator mirror each other. Every stage has one resolution: a
 transition resamples (bilinear), with a 1x1 convolution where the width changes; then come residual
 blocks: 1x1 convolution to twice the width, grouped 3x3 convolution, 1x1 convolution back, with a

@@ -1,7 +1,7 @@
 """Residual networks for any square image of 16 to 256 pixels.
 
-Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018, tables 3 to
-5; without spectral normalisation they are those of Gulrajani et al., "Improved Training of
+Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018, tables 4 to
+6; without spectral normalisation they are those of Gulrajani et al., "Improved Training of
 Wasserstein GANs", 2017, appendix F (whose critic averages over the last map instead of adding up).
 
 | | up to 32 pixels | above |
