@@ -13,6 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from keras_gan_zoo.hub import command as hub_command
+from keras_gan_zoo.serving import command as serving_command
+
 app = typer.Typer(
     name="keras-gan-zoo",
     help="Generative adversarial networks for Keras: train, sample, export.",
@@ -24,6 +27,7 @@ app = typer.Typer(
 
 Model = Annotated[str, typer.Argument(help="A model (dcgan), preset (dcgan.fashion_mnist), folder")]
 Seed = Annotated[int, typer.Option(help="Makes the result reproducible.", min=0)]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the dataset's files.")]
 Output = Annotated[Path | None, typer.Option(help="Where to write.")]
 
 
@@ -169,18 +173,142 @@ def sample(
 
 
 @app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Preset, .keras file or preset folder.")],
+    dataset: Annotated[str, typer.Option(help="Dataset name or folder of pictures.")],
+    metrics: Annotated[str, typer.Option(help="Comma-separated.")] = "fid,kid,prdc",
+    split: Annotated[str, typer.Option(help="Of the real images.")] = "test",
+    n: Annotated[
+        int | None, typer.Option("-n", "--count", min=2, help="Generated images; default: as real.")
+    ] = None,
+    seed: Seed = 0,
+    extractor: Annotated[str | None, typer.Option(help="Feature extractor.")] = None,
+    bootstrap: Annotated[int, typer.Option(help="Resamples for 95 % intervals.", min=0)] = 0,
+    train: Annotated[
+        Path | None, typer.Option(help="Folder of training pictures, for memorisation.")
+    ] = None,
+    data_dir: DataDir = None,
+    output: Annotated[Path | None, typer.Option(help="JSON record.")] = None,
+) -> None:
+    """Measure a model: a table, and a JSON record with the protocol."""
+    gan = _load(model)
+    from keras_gan_zoo import reports
+
+    data = None if train is None else reports.open_split(str(train), "train", gan.image_shape)
+    with _Progress() as progress:
+        records = reports.measure(
+            gan,
+            dataset,
+            _names(metrics),
+            split=split,
+            n=n,
+            seed=seed,
+            extractor=extractor,
+            bootstrap=bootstrap,
+            data_dir=data_dir,
+            train_data=data,
+            progress=progress.report(),
+        )
+    path = output or Path("report.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(reports.report(model, records), indent=2) + "\n")
+    protocol = records[0].protocol
+    rows = [
+        [r.name, f"{r.value:.5g}", "" if r.ci95 is None else f"{r.ci95[0]:.5g} .. {r.ci95[1]:.5g}"]
+        for r in records
+    ]
+    _table(["metric", "value", "95 % interval"], rows)
+    print(
+        f"{protocol.n_fake} generated against {protocol.n_real} real images of "
+        f"{protocol.dataset} ({protocol.split}), features of {protocol.extractor}, seed "
+        f"{protocol.seed}\n{path}"
+    )
+
+
+@app.command()
+def leaderboard(
+    dataset: Annotated[str, typer.Option(help="Dataset name.")],
+    metrics: Annotated[str, typer.Option(help="Comma-separated.")] = "fid,kid,prdc",
+    n: Annotated[
+        int | None, typer.Option("-n", "--count", min=2, help="Generated images; default: as real.")
+    ] = None,
+    seed: Seed = 0,
+    extractor: Annotated[str | None, typer.Option(help="Feature extractor.")] = None,
+    data_dir: DataDir = None,
+    output: Output = None,
+) -> None:
+    """Measure all presets of a data set: a table, a CSV file, precision against recall."""
+    _quiet()
+    from keras_gan_zoo import reports
+
+    folder = output or Path("leaderboard")
+    with _Progress() as progress:
+        rows = reports.leaderboard(
+            dataset,
+            folder,
+            _names(metrics),
+            progress=progress.report,
+            n=n,
+            seed=seed,
+            extractor=extractor,
+            data_dir=data_dir,
+        )
+    _table(
+        list(rows[0]),
+        [[v if isinstance(v, str) else f"{v:.5g}" for v in row.values()] for row in rows],
+    )
+    for name in ("leaderboard.json", "leaderboard.csv", "precision_recall.png"):
+        if (folder / name).exists():
+            print(folder / name)
+
+
+@app.command()
 def export(
     model: Annotated[str, typer.Argument(help="Preset, .keras file or preset folder.")],
     output: Output = None,
     version: Annotated[int | None, typer.Option(help="Default: the next free number.")] = None,
+    formats: Annotated[
+        str, typer.Option(help="saved_model,onnx,litert,litert_float16,litert_int8,openvino")
+    ] = "saved_model",
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    batch_size: Annotated[
+        int | None, typer.Option(help="Static batch size. Default: any number of rows.")
+    ] = None,
+    jit_compile: Annotated[
+        bool, typer.Option("--jit-compile", help="SavedModel under XLA; needs --batch-size.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="End with sizes, differences and speed.")
+    ] = False,
 ) -> None:
-    """Export a SavedModel for serving under OUTPUT/<version>/."""
+    """Export for serving under OUTPUT/<version>/, compared with Keras in each runtime."""
     gan = _load(model)
     import keras_gan_zoo as zoo
 
-    path = output or Path("served") / Path(model).stem.split(".")[0]
-    folder = zoo.export(gan, path, version=version)
+    folder = zoo.export(
+        gan,
+        output or Path("served") / Path(model).stem.split(".")[0],
+        _names(formats),
+        version=version,
+        precision=precision,
+        batch_size=batch_size,
+        jit_compile=jit_compile,
+    )
     print(folder)
+    if check:
+        from keras_gan_zoo.export.report import report
+
+        print(report(gan, folder))
+
+
+app.command()(hub_command.pack)
+app.command()(hub_command.push)
+app.command()(serving_command.serve)
+
+
+def _names(text: str) -> list[str]:
+    """`"a, b"` -> `["a", "b"]`."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:
@@ -214,6 +342,44 @@ def _load(model: str) -> Any:
     if (path / "model.keras").is_file():
         return zoo.load_model(path / "model.keras")
     return zoo.from_pretrained(model)
+
+
+class _Progress:
+    """A progress bar on standard error, for what `zoo.metrics.evaluate` reports."""
+
+    def __enter__(self) -> _Progress:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._bar.stop()
+
+    def report(self, title: str = "") -> Any:
+        """What to call with (what, done, all)."""
+        tasks: dict[str, Any] = {}
+
+        def update(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = self._bar.add_task(f"{title} {what}".strip(), total=total)
+            self._bar.update(tasks[what], completed=done, total=total)
+
+        return update
+
+
+def _table(head: list[str], rows: list[list[str]]) -> None:
+    """A plain table: the first column to the left, figures to the right."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        cells = [
+            c.ljust(w) if i == 0 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
 
 
 def _quiet() -> None:

@@ -1,7 +1,8 @@
 """Presets: pretrained weights by name, verified before they are read.
 
 A preset is a folder with a manifest: `hub.manifest` describes it, `hub.resolve` finds it,
-`hub.verify` checks it, `hub.preset` reads and writes it, `hub.card` and `hub.index` say what it is.
+`hub.verify` checks it, `hub.preset` reads and writes it, `hub.card` and `hub.index` say what it is,
+`hub.publish` makes it of a training run and uploads it.
 Names below are resolved on first use; importing this package imports neither TensorFlow nor Keras.
 """
 
@@ -20,6 +21,10 @@ _PUBLIC = {
     "from_pretrained": "preset",
     "save_preset": "preset",
     "check_golden": "preset",
+    "PublishError": "publish",
+    "Published": "publish",
+    "push_to_hub": "publish",
+    "pack": "publish",
 }
 
 __all__ = list(_PUBLIC)

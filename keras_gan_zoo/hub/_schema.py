@@ -22,6 +22,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "number": lambda v: (
         isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
     ),
+    "boolean": lambda v: isinstance(v, bool),
     "null": lambda v: v is None,
 }
 

@@ -27,8 +27,13 @@ _LIMITATIONS = (
 )
 
 
-def render(manifest: Manifest) -> str:
+def render(manifest: Manifest, source: str | None = None) -> str:
     """The text of `README.md`.
+
+    Args:
+        manifest: of the preset.
+        source: what `from_pretrained` is to be given. None takes the manifest's repository, or the
+            preset's name.
 
     Example:
 
@@ -36,6 +41,8 @@ def render(manifest: Manifest) -> str:
     text = render(Manifest.read("zoo_weights/dcgan.fashion_mnist"))
     ```
     """
+    if manifest.is_extractor:
+        return _render_extractor(manifest)
     data, training = manifest.data, manifest.training
     shape = "x".join(str(d) for d in manifest.config["image_shape"])
     parts = [
@@ -47,7 +54,8 @@ def render(manifest: Manifest) -> str:
     if manifest.file("preview.png"):
         seed = manifest.golden["seed"]
         parts.append(f"![64 images of seed {seed}, not selected](preview.png)")
-    source = f"hf://{manifest.hub['repo_id']}" if manifest.hub else manifest.name
+    if source is None:
+        source = f"hf://{manifest.hub['repo_id']}" if manifest.hub else manifest.name
     parts += [
         "## Use",
         "```python\nimport keras_gan_zoo as zoo\n\n"
@@ -72,6 +80,37 @@ def render(manifest: Manifest) -> str:
         f"{_text(manifest.licence['weights'])}. Data: {_text(manifest.licence['data'])}.",
         "## Limitations",
         "\n".join(f"- {line}" for line in _LIMITATIONS),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _render_extractor(manifest: Manifest) -> str:
+    data, training = manifest.data, manifest.training
+    shape = ", ".join(str(d) for d in manifest.config["image_shape"])
+    parts = [
+        _front_matter(manifest),
+        f"# {manifest.name}",
+        f"The feature extractor {_code(manifest.builder)} of keras-gan-zoo: a classifier whose "
+        "features the metrics compare. Its weights are frozen for ever: a better one gets a new "
+        "name. This card is written from `manifest.json`.",
+        "## Use",
+        "```python\nimport keras_gan_zoo as zoo\n\n"
+        f"extractor = zoo.metrics.features.get({json.dumps(manifest.builder)})\n"
+        f"features = extractor(images)  # images (n, {shape}) in [-1, 1]\n```",
+        "Every file is checked against the size and sha256 in `manifest.json` before it is read.",
+        "## Data",
+        f"{_text(data['name'])}, split {_text(data['split'])}, {data['size']:,} images. "
+        f"Preprocessing: {_text(data['preprocessing'])}.",
+        "## Training",
+        f"    {training['command']}",
+        f"{training['epochs']:,} epochs, {training['steps']:,} steps of {training['batch']:,} "
+        f"images, {training['seconds']:,.0f} s on {_text(training['device'])}; keras "
+        f"{_text(training['keras'])}, tensorflow {_text(training['tensorflow'])}.",
+        "## Accuracy",
+        *_metrics(manifest),
+        "## Licence",
+        f"Code: {_text(manifest.licence['code'])}. Weights: "
+        f"{_text(manifest.licence['weights'])}. Data: {_text(manifest.licence['data'])}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -119,9 +158,9 @@ def _front_matter(manifest: Manifest) -> str:
         lines += ["license: other", f"license_name: {quote(licence)}"]
     lines += [
         "library_name: keras",
-        *(() if "num_classes" in manifest.config else (f"pipeline_tag: {_TASK}",)),
+        *(() if "num_classes" in manifest.config else (f"pipeline_tag: {_task(manifest)}",)),
         "tags:",
-        "- gan",
+        *(() if manifest.is_extractor else ("- gan",)),
         "- keras-gan-zoo",
         f"- {quote(manifest.builder)}",
     ]
@@ -134,7 +173,7 @@ def _front_matter(manifest: Manifest) -> str:
             f"- name: {quote(manifest.name)}",
             "  results:",
             "  - task:",
-            f"      type: {_TASK}",
+            f"      type: {_task(manifest)}",
             "    dataset:",
             f"      name: {quote(dataset)}",
             f"      type: {quote(dataset)}",
@@ -148,6 +187,10 @@ def _front_matter(manifest: Manifest) -> str:
                 f"      value: {json.dumps(m['value'])}",
             ]
     return "\n".join([*lines, "---"])
+
+
+def _task(manifest: Manifest) -> str:
+    return "image-classification" if manifest.is_extractor else _TASK
 
 
 def _quote(value: str) -> str:

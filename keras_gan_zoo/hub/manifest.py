@@ -51,7 +51,8 @@ class Manifest:
         licence: `{"code", "weights", "data"}`.
         data: `{"name", "split", "size", "preprocessing"}`; size is the number of images.
         metrics: measured records: `{"name", "value", "ci95", "n_real", "n_fake", "extractor",
-            "extractor_sha256", "seed", "command"}`.
+            "extractor_sha256", "seed", "command"}` and, where they were measured by
+            `zoo.metrics.evaluate`, `"protocol"`.
         training: `{"command", "epochs", "steps", "batch", "seconds", "device", "keras",
             "tensorflow"}`.
         golden: `{"seed", "atol"}` of the reference images in `golden.npz`.
@@ -76,6 +77,11 @@ class Manifest:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     hub: dict[str, str] | None = None
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def is_extractor(self) -> bool:
+        """Whether this is a classifier of `zoo.metrics.features`, not a generator."""
+        return self.file("classifier.weights.h5") is not None
 
     @property
     def bytes(self) -> int:

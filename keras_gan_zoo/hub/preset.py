@@ -64,6 +64,11 @@ def from_pretrained(name: str | os.PathLike[str]) -> GAN:
 
 def _load(folder: Path, manifest: Manifest) -> GAN:
     verify_folder(folder, manifest)
+    if manifest.is_extractor:
+        raise ManifestError(
+            f"{manifest.name!r} is a feature extractor, not a generator. Use "
+            f"zoo.metrics.features.get({manifest.builder!r})."
+        )
     gan = _build(manifest, str(folder))
     networks = _networks(gan)
     listed = weights.files_by_network(manifest.files)

@@ -7,12 +7,17 @@ a look at the size the server states, and each is checked against the manifest's
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_gan_zoo.hub.manifest import FILENAME, MAX_MANIFEST_BYTES, Manifest, ManifestError
 from keras_gan_zoo.hub.verify import VerificationError, verify_file
+
+# Pauses before a busy or broken server (429, 5xx) is asked again, in seconds.
+_PAUSES = (0.5, 2.0, 5.0)
+_BUSY = (429, 500, 502, 503, 504)
 
 
 class DownloadError(OSError):
@@ -90,7 +95,15 @@ def _download(
             _check_size(repo_id, filename, revision, limit, where, exact)
         if force and hub.constants.HF_HUB_OFFLINE:
             force = False  # the damaged file stays what it is, and is reported as such
-        return Path(hub.hf_hub_download(repo_id, filename, revision=revision, force_download=force))
+        for pause in (*_PAUSES, None):
+            try:
+                return Path(
+                    hub.hf_hub_download(repo_id, filename, revision=revision, force_download=force)
+                )
+            except Exception as error:
+                if pause is None or _status(error) not in _BUSY:
+                    raise
+                time.sleep(pause)
     except errors.GatedRepoError as error:
         raise DownloadError(
             f"{where}: access is restricted. Ask for it on the repository's page, then set "
@@ -104,6 +117,11 @@ def _download(
     except errors.RevisionNotFoundError as error:
         raise DownloadError(f"{where}: the repository has no such revision.") from error
     except errors.LocalEntryNotFoundError as error:
+        if status := _status(error):
+            raise DownloadError(
+                f"{where}: the hub answered {status} for {filename}. Nothing was left "
+                "half-written; try again."
+            ) from error
         raise DownloadError(
             f"{where}: {filename} is not in the cache, and the hub cannot be reached "
             "(no connection, or HF_HUB_OFFLINE=1). Connect once, or pass the path of a folder."
@@ -120,6 +138,16 @@ def _download(
             f"{where}: {filename} could not be downloaded ({type(error).__name__}: {error}). "
             "Nothing was left half-written; try again."
         ) from error
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status behind an error of the client, if there is one."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None:
+            return status
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _check_size(

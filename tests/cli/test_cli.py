@@ -156,3 +156,37 @@ def test_quickstart(tmp_path, monkeypatch):
     assert report["check"]["keras_max_abs"] == 0 and report["check"]["saved_model_max_abs"] < 1e-5
     images = zoo.load_model(tmp_path / "runs/quickstart/model.keras").sample(64, seed=0)
     assert images.std() > 0.4  # garments on black, not noise and not one grey
+
+
+def test_evaluate_writes_a_table_and_a_record(trained, folder, tmp_path):
+    path = tmp_path / "figures" / "report.json"
+    result = run(
+        "evaluate", str(trained[0]), "--dataset", str(folder), "--metrics", "swd,ms_ssim", "-n", "20",
+        "--output", str(path),
+    )  # fmt: skip
+    assert "ms_ssim" in result.stdout and "20 generated against 40 real" in result.stdout
+    report = json.loads(path.read_text())
+    assert [r["name"] for r in report["records"]] == ["swd", "ms_ssim"]
+    assert report["records"][0]["protocol"]["n_fake"] == 20
+
+
+def test_leaderboard_over_the_presets(tmp_path, monkeypatch):
+    def small(source, split, shape, data_dir=None):
+        return zoo.datasets.load(
+            "fashion_mnist_mini", "train[:200]", 100, shuffle=False, drop_remainder=False
+        )
+
+    monkeypatch.setattr("keras_gan_zoo.reports.open_split", small)
+    result = run(
+        "leaderboard", "--dataset", "fashion_mnist", "-n", "100", "--output", str(tmp_path)
+    )
+    assert "dcgan.fashion_mnist" in result.stdout
+    assert (tmp_path / "leaderboard.csv").read_text().startswith("preset,fid,kid,precision")
+    with Image.open(tmp_path / "precision_recall.png") as picture:
+        assert picture.size[0] > 100
+    assert json.loads((tmp_path / "leaderboard.json").read_text())[0]["records"]
+
+
+def test_leaderboard_without_presets_says_so(monkeypatch, capsys):
+    text = fails(monkeypatch, capsys, "leaderboard", "--dataset", "cifar10")
+    assert "no preset for 'cifar10'" in text and "dcgan.fashion_mnist" in text

@@ -219,7 +219,8 @@ def test_the_schema_uses_only_what_the_reader_reads():
         if "pattern" in node:
             assert node["pattern"].startswith("^") and node["pattern"].endswith("$")
         if isinstance(node.get("additionalProperties"), bool):
-            assert set(node["required"]) == set(node["properties"])
+            assert set(node["properties"]) - set(node["required"]) <= {"protocol"}
+            assert set(node["required"]) <= set(node["properties"])
 
 
 def mutate(rng, value):
@@ -263,3 +264,38 @@ def test_random_manifests_are_read_or_refused_and_agree_with_json_schema(tmp_pat
         else:
             assert ours is None
     assert 200 < refused < 500
+
+
+def test_any_json_is_read_or_refused():
+    """Values that no mutation of a good manifest would give."""
+    hypothesis = pytest.importorskip("hypothesis")
+    st = hypothesis.strategies
+    leaf = st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+        st.sampled_from(["../x", "/etc/passwd", "dcgan.test", "keras.layers", "Lambda"]),
+    )  # fmt: skip
+    keys = st.one_of(
+        st.text(max_size=5), st.sampled_from(["class_name", "module", "config", "path"])
+    )
+    value = st.recursive(
+        leaf,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4), st.dictionaries(keys, inner, max_size=4)
+        ),
+        max_leaves=12,
+    )
+    changes = st.dictionaries(st.sampled_from(sorted(manifest_dict())), value, min_size=1)
+
+    @hypothesis.settings(max_examples=100, deadline=None, derandomize=True, database=None)
+    @hypothesis.given(changes)
+    def read(changed):
+        try:
+            manifest = Manifest.from_dict(manifest_dict(**changed))
+        except ManifestError as error:
+            assert str(error).startswith("manifest.json: ")
+        else:
+            for entry in manifest.files:
+                assert not entry["path"].startswith("/") and ".." not in entry["path"]
+            assert Manifest.from_dict(json.loads(json.dumps(manifest.to_dict()))) == manifest
+
+    read()

@@ -3,18 +3,17 @@
 import contextlib
 import hashlib
 import json
-import os
+import signal
 import subprocess
 import sys
-import threading
-from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 from pathlib import Path
 
 import pytest
 from hub_presets import manifest_dict
+from hub_server import COMMIT, Hub, environment
 
-COMMIT, OTHER = "a" * 40, "b" * 40
+OTHER = "b" * 40
 WEIGHTS = bytes(range(256)) * 200
 
 # Resolves the names of its arguments, one JSON line of outcome each.
@@ -24,6 +23,10 @@ CLIENT = """if True:
     from keras_gan_zoo.hub import resolve
     from keras_gan_zoo.hub.manifest import Manifest
     from keras_gan_zoo.hub.verify import verify_folder
+    import os, resource
+    if os.environ.get("FILE_LIMIT"):  # a disk that is full after so many bytes of a file
+        limit = int(os.environ["FILE_LIMIT"])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     for name in sys.argv[1:]:
         try:
             folder, manifest = resolve.locate(name)
@@ -50,86 +53,10 @@ def preset_files(weights=WEIGHTS, **changes):
     }
 
 
-class Hub(ThreadingHTTPServer):
-    """`repos["user/repo"]` maps paths to bytes; everything is at `COMMIT`, also called main."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.repos = {}
-        self.private = set()
-        self.gated = set()
-        self.cut_once = set()
-        self.fail_once = set()
-        self.requests = Counter()
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def refuse(self, status, code=None):
-        self.send_response(status)
-        if code:
-            self.send_header("X-Error-Code", code)
-            self.send_header("X-Error-Message", code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, body):
-        hub = self.server
-        parts = self.path.split("?")[0].strip("/").split("/", 4)
-        if len(parts) < 5 or parts[2] != "resolve":
-            return self.refuse(404)
-        repo, revision, path = "/".join(parts[:2]), parts[3], parts[4]
-        hub.requests[f"{self.command} {repo} {path}"] += 1
-        if repo in hub.fail_once:
-            hub.fail_once.discard(repo)
-            return self.refuse(503)
-        if repo in hub.private and self.headers["Authorization"] != "Bearer hf_secret":
-            return self.refuse(401, "RepoNotFound")
-        if repo in hub.gated:
-            return self.refuse(403, "GatedRepo")
-        if repo not in hub.repos:
-            return self.refuse(404, "RepoNotFound")
-        if revision not in ("main", "v1", COMMIT):
-            return self.refuse(404, "RevisionNotFound")
-        if path not in hub.repos[repo]:
-            return self.refuse(404, "EntryNotFound")
-        data = hub.repos[repo][path]
-        self.send_response(200)
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if body:
-            if repo in hub.cut_once and len(data) > 10_000:
-                hub.cut_once.discard(repo)
-                self.wfile.write(data[:20_000])
-                self.wfile.flush()
-                self.close_connection = True
-                return
-            self.wfile.write(data)
-
-
 @pytest.fixture(scope="module")
 def hub():
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Hub() as server:
+        yield server
 
 
 @pytest.fixture
@@ -137,19 +64,9 @@ def client(hub, tmp_path):
     """Starts a process that resolves names; returns its outcomes."""
 
     def start(*names, **variables):
-        environment = {
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("HF_", "KERAS_GAN_ZOO")) and "proxy" not in k.lower()
-        } | {
-            "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
-            "HF_HOME": str(tmp_path / "hf"),
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-        }
         return subprocess.Popen(
             [sys.executable, "-c", CLIENT, *map(str, names)],
-            env=environment | variables,
+            env=environment(hub, tmp_path) | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -288,3 +205,67 @@ def test_cut_and_busy_servers_and_two_processes_at_once(hub, client, tmp_path):
     assert hub.requests["GET user/cut generator.weights.h5"] == 2
     assert Path(first[1]["folder"], "generator.weights.h5").read_bytes() == WEIGHTS
     assert not [p for p in blobs(tmp_path) if p.suffix == ".incomplete"]
+
+
+def test_a_busy_server_is_asked_again(hub, client):
+    hub.repos["user/busy"] = preset_files()
+    hub.answers["GET user/busy manifest.json"] = [429]
+    hub.answers["HEAD user/busy generator.weights.h5"] = [503, 503]
+    hub.answers["GET user/busy generator.weights.h5"] = [502]
+    hub.requests.clear()
+    (outcome,) = client("hf://user/busy")
+    assert "folder" in outcome, outcome
+    assert not any(hub.answers.values())
+    assert hub.requests["GET user/busy generator.weights.h5"] == 2
+
+
+def test_a_server_that_stays_broken(hub, client, tmp_path):
+    hub.repos["user/down"] = preset_files()
+    for method in ("GET", "HEAD"):
+        hub.answers[f"{method} user/down generator.weights.h5"] = [418] * 100
+    (outcome,) = client("hf://user/down")
+    assert outcome["error"] == "DownloadError", outcome
+    assert "418" in outcome["message"] and "try again" in outcome["message"]
+    assert not in_place(tmp_path)
+
+
+def in_place(tmp_path):
+    """Downloaded files under their final names."""
+    return [p for p in (tmp_path / "hf").rglob("snapshots/*/*.h5")]
+
+
+def test_slow_and_stalled_connections(hub, client, tmp_path):
+    hub.repos["user/slow"] = hub.repos["user/stalled"] = preset_files()
+    hub.slow["user/slow"] = 0.1
+    hub.stall_once.add("user/stalled")
+    outcomes = client("hf://user/slow", "hf://user/stalled", HF_HUB_DOWNLOAD_TIMEOUT="1")
+    assert all("folder" in outcome for outcome in outcomes), outcomes
+    for outcome in outcomes:
+        assert Path(outcome["folder"], "generator.weights.h5").read_bytes() == WEIGHTS
+
+
+def test_a_full_disk_leaves_no_half_file(hub, client, tmp_path):
+    hub.repos["user/full"] = preset_files()
+    (outcome,) = client("hf://user/full", FILE_LIMIT="20000")
+    assert outcome["error"] == "DownloadError", outcome
+    assert "could not be downloaded" in outcome["message"]
+    assert not in_place(tmp_path)
+    (outcome,) = client("hf://user/full")
+    assert Path(outcome["folder"], "generator.weights.h5").read_bytes() == WEIGHTS
+
+
+def test_a_killed_download_leaves_no_half_file(hub, client, tmp_path):
+    hub.repos["user/killed"] = preset_files()
+    hub.slow["user/killed"] = 0.5
+    process = client.start("hf://user/killed")
+    deadline = time.monotonic() + 60
+    while not hub.requests["GET user/killed generator.weights.h5"]:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.7)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not in_place(tmp_path)
+    hub.slow.clear()
+    (outcome,) = client("hf://user/killed")
+    assert Path(outcome["folder"], "generator.weights.h5").read_bytes() == WEIGHTS
