@@ -34,17 +34,24 @@ def models() -> str:
 
 def presets() -> str:
     """One row for each preset in this repository."""
-    rows = ["| preset | data | images seen | size | licence |", "|---|---|---|---|---|"]
+    rows = ["| preset | data | images seen | FID (grey28) | size | licence |"]
+    rows.append("|---|---|---|---|---|---|")
     for name, folder in sorted(local_presets().items()):
-        if folder.parent != ROOT / "zoo_weights":
-            continue
         manifest = Manifest.read(folder)
+        if folder.parent != ROOT / "zoo_weights" or manifest.is_extractor:
+            continue
         seen = manifest.training["steps"] * manifest.training["batch"]
         rows.append(
             f"| [`{name}`](zoo_weights/{name}/README.md) | {manifest.data['name']} | {seen:,} | "
+            f"{_figure(manifest, 'fid')} | "
             f"{manifest.bytes / 2**20:.1f} MiB | {manifest.licence['weights']} |"
         )
     return "\n".join(rows)
+
+
+def _figure(manifest: Manifest, name: str) -> str:
+    found = [m for m in manifest.metrics if m["name"] == name and m["extractor"] == "grey28"]
+    return f"{found[0]['value']:.4g}" if found else ""
 
 
 SECTIONS: dict[str, Callable[[], str]] = {"models": models, "presets": presets}

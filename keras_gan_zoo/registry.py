@@ -144,7 +144,8 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     if pretrained:
         from keras_gan_zoo.hub.resolve import local_presets
 
-        names = local_presets()
+        models = names
+        names = [n for n in local_presets() if n.split(".", 1)[0] in models]
     return sorted(n for n in names if fnmatch.fnmatchcase(n, pattern))
 
 

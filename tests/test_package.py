@@ -15,6 +15,7 @@ PACKAGE = Path(zoo.__file__).parent
 # What may be imported from where: a package imports from its own and from lower levels only.
 LEVELS = {
     "_text": 0,
+    "serving": 1,
     "pictures": 0,
     "datasets": 1,
     "theory": 1,
@@ -23,13 +24,14 @@ LEVELS = {
     "networks": 2,
     "training": 3,
     "latent": 4,
-    "metrics": 4,
+    "metrics": 2,
     "callbacks": 5,
     "models": 5,
     "registry": 6,
     "hub": 7,
     "export": 7,
     "runs": 8,
+    "reports": 8,
     "cli": 9,
 }
 ALLOWED = {("models", "registry")}  # a paper's file registers itself

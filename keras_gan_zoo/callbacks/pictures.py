@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_gan_zoo import latent, pictures
+
+
+def _writer(folder: str | Path) -> Any:
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "SampleGrid(tensorboard=...) needs the package tensorboard: pip install tensorboard. "
+            f"Received: tensorboard={str(folder)!r}"
+        )
+    return tf.summary.create_file_writer(str(folder))
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -18,6 +29,7 @@ class SampleGrid(keras.callbacks.Callback):
         n: number of images.
         every_epochs: cadence; the last epoch is always drawn.
         seed: chooses the latent vectors.
+        tensorboard: a folder for TensorBoard, which shows the same grids as images; None: none.
 
     Example:
 
@@ -29,9 +41,15 @@ class SampleGrid(keras.callbacks.Callback):
     _stem = "samples"
 
     def __init__(
-        self, folder: str | Path, n: int = 64, every_epochs: int = 1, seed: int = 0
+        self,
+        folder: str | Path,
+        n: int = 64,
+        every_epochs: int = 1,
+        seed: int = 0,
+        tensorboard: str | Path | None = None,
     ) -> None:
         super().__init__()
+        self._writer = None if tensorboard is None else _writer(tensorboard)
         if n < 1 or every_epochs < 1:
             raise ValueError(
                 "n and every_epochs must be at least 1. "
@@ -52,7 +70,13 @@ class SampleGrid(keras.callbacks.Callback):
 
     def _draw(self) -> None:
         self._drawn = self._epoch
-        self._save(self.folder / f"{self._stem}-{self._epoch:04d}.png")
+        path = self.folder / f"{self._stem}-{self._epoch:04d}.png"
+        self._save(path)
+        if self._writer is not None:
+            picture = tf.io.decode_png(path.read_bytes(), channels=3)
+            with self._writer.as_default():
+                tf.summary.image(self._stem, picture[None], step=self._epoch)
+            self._writer.flush()
 
     def _save(self, path: Path) -> None:
         images = self.model.sample(self.n, seed=self.seed)
@@ -70,6 +94,7 @@ class LatentWalk(SampleGrid):
         rows, steps: walks and images in each.
         every_epochs: cadence; the last epoch is always drawn.
         seed: chooses the ends of the walks.
+        tensorboard: as for `SampleGrid`.
     """
 
     _stem = "walk"
@@ -81,8 +106,9 @@ class LatentWalk(SampleGrid):
         steps: int = 10,
         every_epochs: int = 1,
         seed: int = 0,
+        tensorboard: str | Path | None = None,
     ) -> None:
-        super().__init__(folder, rows * steps, every_epochs, seed)
+        super().__init__(folder, rows * steps, every_epochs, seed, tensorboard)
         self.rows, self.steps = rows, steps
 
     def _save(self, path: Path) -> None:

@@ -45,6 +45,22 @@ class StepRandom:
         """float32 N(0, 1) of the given shape."""
         return tf.random.stateless_normal(shape, self._next_seed())
 
+    def normal_rows(self, n: Any, width: int) -> Any:
+        """float32 N(0, 1) `(n, width)`: this replica's part of the global batch's rows.
+
+        The global batch has the rows that one device alone would draw: what is measured with
+        them does not depend on the number of replicas.
+        """
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return self.normal([n, width])
+        sizes = context.all_gather(tf.reshape(n, [1]), axis=0)
+        start = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
+        draw, self._draws = self._draws, self._draws + 1
+        seed = tf.random.experimental.stateless_fold_in(self._seed, draw)
+        rows = tf.random.stateless_normal([tf.reduce_sum(sizes), width], seed)
+        return rows[start : start + n]
+
     def uniform(self, shape: Sequence[int] | Any) -> Any:
         """float32 U[0, 1) of the given shape."""
         return tf.random.stateless_uniform(shape, self._next_seed())

@@ -1,0 +1,167 @@
+"""Keras metrics: streaming, reset, config, replicas; figures against algebra and `functional`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gan_zoo as zoo
+from keras_gan_zoo.metrics import functional
+
+SHAPE = (2, 2, 1)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """An extractor whose features are the pixels, with class probabilities from their signs."""
+    images = keras.Input(SHAPE)
+    flat = keras.layers.Flatten()(images)
+    logits = keras.layers.Dense(2, use_bias=False)(flat)
+    model = keras.Model(images, [flat, logits])
+    weights = np.zeros((4, 2), np.float32)
+    weights[0] = [1e7, -1e7]
+    model.set_weights([weights])
+    return zoo.metrics.Extractor(model, "pixels")
+
+
+def draw(n, shift=0.0, seed=0):
+    return (np.random.default_rng(seed).normal(size=(n, *SHAPE)) + shift).astype(np.float32)
+
+
+def feed(metric, real, fake, batch=50):
+    for i in range(0, len(real), batch):
+        metric.update_state(real[i : i + batch], fake[i : i + batch])
+    return metric.result()
+
+
+def test_fid_of_a_shift_is_its_square_whatever_the_batches(pixels):
+    real = draw(300)
+    fake = real + np.float32(0.5)  # 4 pixels: |d mu|^2 = 4 * .25
+    one = feed(zoo.metrics.FrechetDistance(pixels), real, fake, 300)
+    many = feed(zoo.metrics.FrechetDistance(pixels), real, fake, 7)
+    assert one == pytest.approx(1.0, rel=1e-5) and many == pytest.approx(one, rel=1e-9)
+
+
+def test_fid_keeps_digits_far_from_zero(pixels):
+    metric = zoo.metrics.FrechetDistance(pixels)
+    real = draw(400, 100.0)
+    fake = draw(400, 100.0, seed=1)
+    flat = [x.reshape(400, 4).astype(np.float64) for x in (real, fake)]
+    assert feed(metric, real, fake) == pytest.approx(functional.frechet_distance(*flat), rel=1e-6)
+
+
+def test_memory_of_fid_does_not_grow_and_others_state_their_bound(pixels):
+    metric = zoo.metrics.FrechetDistance(pixels)
+    feed(metric, draw(50), draw(50))
+    before = sum(int(np.prod(v.shape)) for v in metric.variables)
+    feed(metric, draw(500), draw(500))
+    assert sum(int(np.prod(v.shape)) for v in metric.variables) == before == 2 + 8 + 2 * 16
+    kid = zoo.metrics.KernelDistance(pixels, capacity=60)
+    real, fake = draw(100), draw(100, 0.3, 1)
+    wanted = functional.kernel_distance(real[:60].reshape(60, 4), fake[:60].reshape(60, 4))
+    assert feed(kid, real, fake, 25) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_every_metric_agrees_with_functional(pixels):
+    real, fake = draw(120), draw(120, 0.4, 1)
+    flat = [x.reshape(len(x), -1) for x in (real, fake)]
+    figures = feed(zoo.metrics.PrecisionRecall(pixels, k=3), real, fake)
+    assert figures == pytest.approx(functional.precision_recall_density_coverage(*flat, k=3))
+    swd = feed(zoo.metrics.SlicedWasserstein(projections=16), real, fake)
+    assert swd == pytest.approx(functional.sliced_wasserstein(*flat, projections=16), rel=1e-5)
+    score = feed(zoo.metrics.InceptionScore(pixels), real, fake)
+    share = (fake[:, 0, 0, 0] > 0).mean()  # certain answers: the exponential of their entropy
+    assert score == pytest.approx(share**-share * (1 - share) ** (share - 1), rel=1e-4)
+
+
+def test_mode_coverage_of_points():
+    centres = [[0.0, 0.0], [10.0, 0.0]]
+    metric = zoo.metrics.ModeCoverage(centres, sigma=0.1)
+    metric.update_state(np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32))
+    found = metric.result()
+    assert found["modes"] == 1 and found["reverse_kl"] == pytest.approx(np.log(2))
+    again = zoo.metrics.ModeCoverage.from_config(metric.get_config())
+    assert again.centres.tolist() == centres
+
+
+def test_reset_starts_anew(pixels):
+    for metric in (zoo.metrics.FrechetDistance(pixels), zoo.metrics.KernelDistance(pixels)):
+        first = feed(metric, draw(60), draw(60, 0.5, 1))
+        metric.reset_state()
+        assert feed(metric, draw(60), draw(60, 0.5, 1)) == pytest.approx(first, rel=1e-9)
+
+
+def test_two_replicas_give_the_figure_of_one(pixels, two_replicas):
+    real, fake = draw(44), draw(44, 0.3, 1)
+    alone = [zoo.metrics.FrechetDistance(pixels), zoo.metrics.KernelDistance(pixels, capacity=40)]
+    wanted = [feed(m, real, fake, 8) for m in alone]
+    with two_replicas.scope():
+        metrics = [type(m).from_config(m.get_config()) for m in alone]
+        for metric in metrics:
+            metric._wanted = pixels
+            metric.build(SHAPE)
+
+    @tf.function
+    def step(pair):
+        two_replicas.run(lambda x, y: [m.update_state(x, y) for m in metrics] and None, pair)
+
+    data = tf.data.Dataset.from_tensor_slices((real, fake)).batch(8)
+    for pair in two_replicas.experimental_distribute_dataset(data):
+        step(pair)
+    assert [m.result() for m in metrics] == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["fid", "kid", "prdc", "swd", "ms_ssim", "inception_score"])
+def test_names_make_metrics_that_survive_their_config(name):
+    metric = zoo.metrics.get(name)
+    assert metric.name == name
+    again = keras.metrics.deserialize(keras.metrics.serialize(metric))
+    assert again.get_config() == metric.get_config()
+
+
+def test_errors_say_what_came(pixels):
+    with pytest.raises(ValueError, match='Did you mean "fid"'):
+        zoo.metrics.get("fidd")
+    metric = zoo.metrics.FrechetDistance(pixels)
+    with pytest.raises(ValueError, match="same shape"):
+        metric.update_state(draw(3), np.zeros((3, 4, 4, 1), np.float32))
+    metric.update_state(draw(1), draw(1))
+    with pytest.raises(ValueError, match="at least 2 real and 2 generated"):
+        metric.result()
+    with pytest.raises(ValueError, match="at least 6 real"):
+        feed(zoo.metrics.PrecisionRecall(pixels), draw(4), draw(4))
+    kid = zoo.metrics.KernelDistance(pixels)
+    bad = draw(9)
+    bad[3] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        feed(kid, draw(9), bad)
+    with pytest.raises(ValueError, match="sample weights"):
+        metric.update_state(draw(2), draw(2), sample_weight=1.0)
+
+
+def test_an_unknown_extractor_and_wrong_images():
+    with pytest.raises(ValueError, match='Did you mean "grey28"'):
+        zoo.metrics.features.get("gray28")
+    with pytest.raises(ValueError, match="image shape"):
+        zoo.metrics.features.get(None)
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    extractor = zoo.metrics.features.get(model)
+    with pytest.raises(ValueError, match="1 channels"):
+        extractor(np.zeros((2, 4, 4, 3), np.float32))
+    assert extractor(np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 16)  # resized
+    assert extractor.resize == "4x4 bilinear antialias"
+    assert len(extractor.sha256) == 64
+
+
+def test_a_model_is_named_by_its_weights():
+    def build(value):
+        model = keras.Sequential(
+            [
+                keras.Input((2, 2, 1)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(value)),
+            ]
+        )
+        return zoo.metrics.Extractor(model, "m").sha256
+
+    assert build(1.0) == build(1.0) != build(2.0)
