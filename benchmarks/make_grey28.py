@@ -47,6 +47,8 @@ def train(images: np.ndarray, labels: np.ndarray, folder: Path) -> tuple[float, 
     import keras
     import tensorflow as tf
 
+    from keras_gan_zoo.metrics.features import grey28
+
     keras.utils.set_random_seed(SEED)
     network = grey28.network()
     steps = EPOCHS * (len(images) // BATCH)

@@ -17,6 +17,7 @@ from keras_gan_zoo.hub.manifest import Manifest
 __all__ = ["FILENAME", "metrics_table", "render"]
 
 _TASK = "unconditional-image-generation"
+_CHECKED = "Every file is checked against the size and sha256 in `manifest.json` before it is read."
 _LIMITATIONS = (
     "The generator knows nothing beyond its training images: it repeats their gaps and biases, "
     "leaves some kinds of image out, and makes some that are plainly wrong.",
@@ -43,13 +44,12 @@ def render(manifest: Manifest, source: str | None = None) -> str:
     """
     if manifest.is_extractor:
         return _render_extractor(manifest)
-    data, training = manifest.data, manifest.training
     shape = "x".join(str(d) for d in manifest.config["image_shape"])
     parts = [
         _front_matter(manifest),
         f"# {manifest.name}",
         f"A {_code(manifest.builder)} generator of keras-gan-zoo: {shape} images, trained on "
-        f"{_text(data['name'])}. This card is written from `manifest.json`.",
+        f"{_text(manifest.data['name'])}. This card is written from `manifest.json`.",
     ]
     if manifest.file("preview.png"):
         seed = manifest.golden["seed"]
@@ -62,22 +62,16 @@ def render(manifest: Manifest, source: str | None = None) -> str:
         f"gan = zoo.from_pretrained({json.dumps(source)})\n"
         f"images = gan.sample(16, seed=0)  # float32 (16, {shape.replace('x', ', ')}) in [-1, 1]\n"
         "```",
-        "Every file is checked against the size and sha256 in `manifest.json` before it is read.",
-        "## Data",
-        f"{_text(data['name'])}, split {_text(data['split'])}, {data['size']:,} images. "
-        f"Preprocessing: {_text(data['preprocessing'])}.",
+        _CHECKED,
+        *_data(manifest),
         "## Training",
-        f"    {training['command']}",
-        f"{training['epochs']:,} epochs, {training['steps']:,} steps of {training['batch']:,} "
-        f"images, {training['seconds']:,.0f} s on {_text(training['device'])}; keras "
-        f"{_text(training['keras'])}, tensorflow {_text(training['tensorflow'])}. Model: "
+        f"    {manifest.training['command']}",
+        f"{_cost(manifest)}. Model: "
         f"{_code(f'zoo.create({json.dumps(manifest.builder)}, **config)')} with this config:",
         "    " + json.dumps(manifest.config, ensure_ascii=True, sort_keys=True),
         "## Metrics",
         *_metrics(manifest),
-        "## Licence",
-        f"Code: {_text(manifest.licence['code'])}. Weights: "
-        f"{_text(manifest.licence['weights'])}. Data: {_text(manifest.licence['data'])}.",
+        *_licence(manifest),
         "## Limitations",
         "\n".join(f"- {line}" for line in _LIMITATIONS),
     ]
@@ -85,7 +79,6 @@ def render(manifest: Manifest, source: str | None = None) -> str:
 
 
 def _render_extractor(manifest: Manifest) -> str:
-    data, training = manifest.data, manifest.training
     shape = ", ".join(str(d) for d in manifest.config["image_shape"])
     parts = [
         _front_matter(manifest),
@@ -97,22 +90,43 @@ def _render_extractor(manifest: Manifest) -> str:
         "```python\nimport keras_gan_zoo as zoo\n\n"
         f"extractor = zoo.metrics.features.get({json.dumps(manifest.builder)})\n"
         f"features = extractor(images)  # images (n, {shape}) in [-1, 1]\n```",
-        "Every file is checked against the size and sha256 in `manifest.json` before it is read.",
+        _CHECKED,
+        *_data(manifest),
+        "## Training",
+        f"    {manifest.training['command']}",
+        f"{_cost(manifest)}.",
+        "## Accuracy",
+        *_metrics(manifest),
+        *_licence(manifest),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _data(manifest: Manifest) -> list[str]:
+    data = manifest.data
+    return [
         "## Data",
         f"{_text(data['name'])}, split {_text(data['split'])}, {data['size']:,} images. "
         f"Preprocessing: {_text(data['preprocessing'])}.",
-        "## Training",
-        f"    {training['command']}",
+    ]
+
+
+def _cost(manifest: Manifest) -> str:
+    training = manifest.training
+    return (
         f"{training['epochs']:,} epochs, {training['steps']:,} steps of {training['batch']:,} "
         f"images, {training['seconds']:,.0f} s on {_text(training['device'])}; keras "
-        f"{_text(training['keras'])}, tensorflow {_text(training['tensorflow'])}.",
-        "## Accuracy",
-        *_metrics(manifest),
+        f"{_text(training['keras'])}, tensorflow {_text(training['tensorflow'])}"
+    )
+
+
+def _licence(manifest: Manifest) -> list[str]:
+    licence = manifest.licence
+    return [
         "## Licence",
-        f"Code: {_text(manifest.licence['code'])}. Weights: "
-        f"{_text(manifest.licence['weights'])}. Data: {_text(manifest.licence['data'])}.",
+        f"Code: {_text(licence['code'])}. Weights: {_text(licence['weights'])}. "
+        f"Data: {_text(licence['data'])}.",
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def metrics_table(metrics: list[Mapping[str, Any]]) -> str:

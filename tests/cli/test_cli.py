@@ -161,8 +161,8 @@ def test_quickstart(tmp_path, monkeypatch):
 def test_evaluate_writes_a_table_and_a_record(trained, folder, tmp_path):
     path = tmp_path / "figures" / "report.json"
     result = run(
-        "evaluate", str(trained[0]), "--dataset", str(folder), "--metrics", "swd,ms_ssim", "-n", "20",
-        "--output", str(path),
+        "evaluate", str(trained[0]), "--dataset", str(folder), "--metrics", "swd,ms_ssim",
+        "-n", "20", "--output", str(path),
     )  # fmt: skip
     assert "ms_ssim" in result.stdout and "20 generated against 40 real" in result.stdout
     report = json.loads(path.read_text())
