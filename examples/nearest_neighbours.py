@@ -49,7 +49,7 @@ def main() -> None:
 
     half = len(held_out) // 2
     tested = {
-        gan.name: features["generated"],
+        arguments.model: features["generated"],
         "replayed training images": features["train"][:half],
         "held-out images": features["held out"][:half],
     }

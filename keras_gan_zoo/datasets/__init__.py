@@ -7,6 +7,7 @@ NumPy arrays. All of them end in the same pipeline (`pipeline.py`), whose order 
 """
 
 from keras_gan_zoo.datasets.arrays import from_arrays
+from keras_gan_zoo.datasets.few_labels import few_labels
 from keras_gan_zoo.datasets.folder import image_folder
 from keras_gan_zoo.datasets.loading import DatasetUnavailableError, load, names
 from keras_gan_zoo.datasets.pipeline import get_epoch, set_epoch
@@ -14,6 +15,7 @@ from keras_gan_zoo.datasets.toys import grid, ring, swiss_roll
 
 __all__ = [
     "DatasetUnavailableError",
+    "few_labels",
     "from_arrays",
     "get_epoch",
     "grid",

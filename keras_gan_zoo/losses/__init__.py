@@ -41,6 +41,7 @@ _EXPORTS = {
         "Constraint",
         "DRAGAN",
         "Drift",
+        "FeatureMatching",
         "GradientPenalty",
         "HistoricalAveraging",
         "LeCam",

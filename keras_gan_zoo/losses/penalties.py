@@ -42,6 +42,7 @@ __all__ = [
     "Constraint",
     "DRAGAN",
     "Drift",
+    "FeatureMatching",
     "GradientPenalty",
     "HistoricalAveraging",
     "LazyAdam",
@@ -186,7 +187,7 @@ class GradientPenalty(Penalty):
 
         E[ (|grad_x D(x)| - target)^2 ],   x = e real + (1 - e) fake,   e ~ U[0, 1) per sample
 
-    `one_sided=True` gives max(0, |grad| - target)^2 (their section 4; Petzka et al. 2018).
+    `one_sided=True` gives max(0, |grad| - target)^2 (their appendix; Petzka et al. 2018).
 
     Args:
         weight: lambda, >= 0 (the paper's 10).
@@ -237,12 +238,14 @@ class GradientPenalty(Penalty):
 
 @register
 class DRAGAN(GradientPenalty):
-    """DRAGAN, Kodali et al. (2017), section 2: the gradient penalty around the data only.
+    """DRAGAN, Kodali et al. (2017): the gradient penalty around the data only.
 
         E[ (|grad_x D(x)| - target)^2 ],   x = real + scale * std(real) * N(0, I)
 
     The paper perturbs with N(0, c I); as in its released code the size is relative to the
-    standard deviation of the batch. Fake images are not used and may be None.
+    standard deviation of the batch. (That code draws uniform noise in [0, 1) with scale .5 and
+    then a uniform point between each image and the perturbed one: smaller steps, to one side.)
+    Fake images are not used and may be None.
 
     Args:
         weight: lambda, >= 0 (the paper's 10).
@@ -293,7 +296,7 @@ class R1(Penalty):
     Fake images are not used and may be None.
 
     Args:
-        weight: gamma, >= 0 (the paper's 10).
+        weight: gamma, >= 0 (the paper's 10; its released code has 10 without the factor 1/2).
         interval: see `Penalty`; StyleGAN2 uses 16.
 
     Raises:
@@ -389,7 +392,7 @@ class ZeroCentered(Penalty):
 
 @register
 class Drift(Penalty):
-    """Drift penalty, Karras et al. (2018), appendix A.1: keeps a Wasserstein critic near zero.
+    """Drift penalty of progressive GANs, Karras et al. (2018): keeps a critic near zero.
 
         E[ D(real)^2 ]
 
@@ -425,19 +428,20 @@ def _state(value: Any, name: str) -> keras.Variable:
 
 @register
 class LeCam(Penalty):
-    """LeCam regularisation for little data, Tseng et al. (2021), section 3.
+    """LeCam regularisation for little data, Tseng et al. (2021).
 
         E[ (D(real) - a_fake)^2 ] + E[ (D(fake) - a_real)^2 ]
 
-    with a_real, a_fake exponential moving averages of the mean logits. Each call first moves the
+    with a_real, a_fake exponential moving averages of the mean logits. (The authors' code squares
+    only the positive parts of D(real) - a_fake and a_real - D(fake).) Each call first moves the
     averages (the first call sets them), so a call changes state. Gradients do not pass through
     the averages. The critic is called with `real` and `fake` as they came: a trainer may hand
     over a critic that remembers the logits it has computed already.
 
     Args:
-        weight: lambda, >= 0 (the paper's 0.3 for BigGAN on CIFAR).
+        weight: lambda, >= 0 (0.3 in the authors' scripts for BigGAN on CIFAR).
         interval: see `Penalty`; the averages move only when the penalty is computed.
-        decay: of the averages, in [0, 1).
+        decay: of the averages, in [0, 1); the authors take .99 with StyleGAN2, .9 with BigGAN.
 
     Attributes:
         ema_real, ema_fake, count: float32 `keras.Variable`s, the entries of `variables`. Under
@@ -572,6 +576,59 @@ class HistoricalAveraging(Penalty):
         return total
 
 
+@register
+class FeatureMatching(Penalty):
+    """Feature matching, Salimans et al. (2016), section 3.1: an objective of the generator.
+
+        | E f(x) - E f(G(z)) |^2        f: the activations of a layer of the discriminator
+
+    The mean runs over the minibatch, the squares are summed over all features. As in the paper it
+    takes the place of the generator's adversarial loss, which is then only logged;
+    `replaces_loss=False` adds it instead. A trainer's critic must take `features=`, the name of a
+    layer, and return that layer's output: that of `GAN` does, whatever the model.
+
+    Args:
+        weight: factor, >= 0.
+        interval: see `Penalty`.
+        layer: name of the discriminator's layer; "" takes what its last layer takes.
+        replaces_loss: the generator follows this objective alone.
+
+    Raises:
+        ValueError: an argument out of range; when called, real or fake images missing.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gan_zoo.losses import FeatureMatching
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
+    >>> float(FeatureMatching()(lambda x, features: x, x, x + 2.0))  # 2^2 + 2^2
+    8.0
+    """
+
+    name = "feature_matching"
+    player = "generator"
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        interval: int = 1,
+        *,
+        layer: str = "",
+        replaces_loss: bool = True,
+    ) -> None:
+        super().__init__(weight, interval)
+        self.layer = str(layer)
+        self.replaces_loss = bool(replaces_loss)
+
+    def compute(self, critic: Any, real: Any, fake: Any, rng: RandomSource | None) -> tf.Tensor:
+        means = []
+        for images, argument in ((real, "real"), (fake, "fake")):
+            images = _batch(images, argument, type(self).__name__)
+            features = tf.cast(critic(images, features=self.layer), tf.float32)
+            means.append(tf.reduce_mean(features, axis=0))
+        return tf.reduce_sum(tf.square(means[0] - means[1]))
+
+
 class Constraint(Configurable):
     """Base class of what is imposed on a network's variables after each of its optimizer steps.
 
@@ -637,7 +694,7 @@ def lazy_adam(learning_rate: float, beta_1: float, beta_2: float, interval: int)
     """Correct Adam for a penalty that is computed every `interval` steps.
 
     With k = interval and c = k / (k + 1): learning rate c * lr, betas beta^c (Karras et al. 2020,
-    "StyleGAN2", appendix B). There the main loss and the penalty are stepped *separately*, k + 1
+    "StyleGAN2"). There the main loss and the penalty are stepped *separately*, k + 1
     steps instead of k; the correction keeps the pace and the memory of the optimizer. The
     penalty itself is multiplied by k. interval = 1 stands for no lazy penalty and changes nothing.
 
@@ -679,6 +736,7 @@ _NAMES: dict[str, tuple[type[Configurable], dict[str, Any]]] = {
         Drift,
         LeCam,
         HistoricalAveraging,
+        FeatureMatching,
         WeightClipping,
     )
 }

@@ -26,8 +26,8 @@ def kernel_distance(
     distance it does not depend on the number of rows.
 
     float32 features are multiplied in float32 and summed in float64; float64 and integers
-    throughout in float64. Works in tiles of 2048 x 2048: at most about 100 MiB above the inputs
-    in float32, whatever the number of rows.
+    throughout in float64. Works in tiles of 2048 x 2048: beside a copy of the inputs it needs about
+    100 MiB in float32, whatever the number of rows.
 
     Args:
         real, fake: `(n, width)` with the same width, n >= 2; the numbers of rows may differ.

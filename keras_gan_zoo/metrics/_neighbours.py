@@ -35,6 +35,7 @@ class _Distances:
         x_norms, y_norms: float64 squared norms of the centred, scaled, rounded rows.
         slack: the float32 estimate of a squared distance errs by at most
             `slack * (x_norm + y_norm) + _FLOOR`.
+        rows: rows of a block.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
@@ -46,6 +47,7 @@ class _Distances:
         y32, self.y_norms = (self._x32, self.x_norms) if y is x else self._single(y)
         # The width for the product; the rest for rounding features, norms, sums and thresholds.
         self.slack = (x.shape[1] + 16) * _UNIT
+        self.rows = min(len(x), max(1, _ENTRIES // len(y)))
         with tf.device("CPU:0"):
             self._columns = tf.constant(np.ascontiguousarray(y32.T))
 
@@ -71,8 +73,8 @@ class _Distances:
 
         The next product is computed while the caller works on this one.
         """
-        step = max(1, _ENTRIES // len(self._y))
-        if step >= len(self._x):  # one block: not worth a thread
+        step = self.rows
+        if step == len(self._x):  # one block: not worth a thread
             yield 0, len(self._x), self._product(slice(None))
             return
         with concurrent.futures.ThreadPoolExecutor(1) as worker:
@@ -141,9 +143,10 @@ def _nearest(
     high = np.float32((1.0 + slack) * distances.y_norms + _FLOOR)
     low = np.float32((1.0 - slack) * distances.y_norms - _FLOOR)
     squares, indices = np.empty((len(x), k)), np.empty((len(x), k), np.int64)
+    buffer = np.empty((distances.rows, len(y)), np.float32)
     for start, stop, products in distances.products():
         diagonal = np.arange(stop - start)
-        block = products + high
+        block = np.add(products, high, out=buffer[: len(products)])
         if others:
             block[diagonal, diagonal + start] = np.inf
         limit = _kth_bound(block, k) + np.float32(2.0 * slack * distances.x_norms[start:stop])
@@ -293,9 +296,10 @@ def precision_recall_density_coverage(real: Any, fake: Any, k: int = 5) -> dict[
     precise, recalled = np.zeros(len(fake), bool), np.zeros(len(real), bool)
     covered = np.zeros(len(real), bool)
     pairs = 0
+    buffer = np.empty((distances.rows, len(fake)), np.float32)
     for start, stop, products in distances.products():
         least = (1.0 - slack) * distances.x_norms[start:stop]
-        block = products + low
+        block = np.add(products, low, out=buffer[: len(products)])
         limit = np.float32(real_radii[start:stop] / area - least)
         rows, columns = np.divmod(np.flatnonzero(block < limit[:, None]), len(fake))
         inside = _closer(distances, start, products, rows, columns, real_radii[start + rows])

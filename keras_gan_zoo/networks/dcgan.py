@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_gan_zoo.layers import BatchNormalization
+from keras_gan_zoo.layers import BatchNormalization, Pack
 from keras_gan_zoo.networks.sizes import image_sizes
 
 
@@ -89,7 +89,11 @@ def _up(x, size: int, channels: int, kernel_size: int, name: str | None = None):
 
 
 def discriminator(
-    image_shape: Sequence[int], width: int = 64, kernel_size: int = 4, normalise: bool = True
+    image_shape: Sequence[int],
+    width: int = 64,
+    kernel_size: int = 4,
+    normalise: bool = True,
+    pack: int = 1,
 ) -> keras.Model:
     """Images `(b, h, w, c)` -> logits `(b, 1)`, float32.
 
@@ -99,13 +103,14 @@ def discriminator(
         kernel_size: of the strided convolutions.
         normalise: BatchNormalization behind all but the first convolution; switch it off under
             gradient penalties (Gulrajani et al. 2017, section 4).
+        pack: images that are judged together, see `layers.Pack`: logits `(b / pack, 1)`.
 
     Raises:
         ValueError: an image shape that the network cannot take.
     """
     sizes = image_sizes(image_shape)
     images = keras.Input(tuple(image_shape), name="images")
-    x = images
+    x = Pack(pack)(images) if pack != 1 else images
     for level in range(1, len(sizes)):
         x = keras.layers.Conv2D(
             _channels(width, level - 1),

@@ -10,6 +10,7 @@ sets `loss` and `penalties` or overrides `discriminator_terms` / `generator_term
 from __future__ import annotations
 
 import contextlib
+import importlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -96,6 +97,18 @@ class ForwardPass:
             if id(variable) not in frozen:
                 variable.assign(value)
         self._held.updates.clear()
+
+
+class Together:
+    """Several networks that one optimizer moves, as `GAN.minimise` sees a network."""
+
+    def __init__(self, *networks: keras.Model) -> None:
+        self.trainable_variables = [v for n in networks for v in n.trainable_variables]
+        self.variables = [v for n in networks for v in n.variables]
+        self._layers = [layer for n in networks for layer in n._flatten_layers()]
+
+    def _flatten_layers(self) -> list[Any]:
+        return self._layers
 
 
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")
@@ -309,7 +322,7 @@ class GAN(keras.Model):
             raise ValueError(
                 f"labels must be in 0 .. {self.num_classes - 1}. Received: {np.unique(labels)}"
             )
-        return labels
+        return tf.constant(labels)
 
     # ------------------------------------------------------------------ compiling
 
@@ -327,8 +340,9 @@ class GAN(keras.Model):
 
         Args:
             g_optimizer, d_optimizer: Keras optimizers, names or configs. None means the paper's.
-            metrics: Keras metrics with `update_state(real_images, fake_images)`, evaluated by
-                `evaluate` and `fit(validation_data=)`.
+            metrics: metrics with `update_state(real_images, fake_images)`, evaluated by
+                `evaluate` and `fit(validation_data=)`: names of `zoo.metrics.names()` ("fid",
+                "kid", "prdc", ...), Keras metrics or configs.
             run_eagerly, steps_per_execution, jit_compile: as in Keras.
 
         Raises:
@@ -357,7 +371,7 @@ class GAN(keras.Model):
         self.g_optimizer, self.d_optimizer = chosen
         self._build_optimizers()
         self.optimizer = PlayerOptimizers([self.g_optimizer, self.d_optimizer])
-        self._image_metrics = [_metric(m) for m in metrics or ()]
+        self._image_metrics = [_metric(m, self.image_shape) for m in metrics or ()]
 
     def _prepare_optimizer(self, optimizer: Any) -> Any:
         """Loss scaling for float16, which overflows; bfloat16 needs none."""
@@ -377,7 +391,7 @@ class GAN(keras.Model):
         return any(layer.compute_dtype == "float16" for layer in layers)
 
     def _build_optimizers(self) -> None:
-        self.g_optimizer.build(self.generator.trainable_variables)
+        self.g_optimizer.build(self.g_networks().trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -407,6 +421,23 @@ class GAN(keras.Model):
         inputs = x if len(self.discriminator.inputs) == 1 else [x, labels]
         return self.discriminator(inputs, training=training)
 
+    def features(self, x: Any, layer: str = "", labels: Any = None, training: bool = False) -> Any:
+        """The discriminator's features of images: the output of one of its layers.
+
+        Args:
+            x: images `(b, h, w, c)`.
+            layer: its name; "" means what the last layer takes.
+            labels: for conditional models.
+
+        Raises:
+            ValueError: the discriminator has no such layer.
+        """
+        network = self.discriminator
+        at = network.get_layer(layer).output if layer else network.layers[-1].input
+        return keras.Model(network.input, at)(
+            x if len(network.inputs) == 1 else [x, labels], training=training
+        )
+
     def discriminator_terms(self, batch: Batch) -> dict[str, Any]:
         """What the discriminator minimises: named float32 scalars, summed by `minimise`."""
         batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
@@ -421,8 +452,10 @@ class GAN(keras.Model):
         if self.loss_object.needs_real and batch.real_logits is None:
             batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
         real_logits = batch.real_logits if self.loss_object.needs_real else None
-        loss = self.loss_object.generator_loss(batch.fake_logits, real_logits)
-        return {"g_loss": ops.mean(loss), **self._penalty_terms("generator", batch)}
+        loss = ops.mean(self.loss_object.generator_loss(batch.fake_logits, real_logits))
+        if any(getattr(p, "replaces_loss", False) for p in self.penalties):
+            loss = ops.stop_gradient(loss)  # logged, not followed
+        return {"g_loss": loss, **self._penalty_terms("generator", batch)}
 
     def after_discriminator(self) -> None:
         """Called after each discriminator update: clipping, controllers, ..."""
@@ -433,8 +466,14 @@ class GAN(keras.Model):
             self.ema.update(self.ema_generator, self.generator, self.step)
 
     def _penalty_terms(self, player: str, batch: Batch) -> dict[str, Any]:
-        def critic(x: Any) -> Any:
-            with keras.StatelessScope():  # interpolates must not move BatchNormalization statistics
+        # the weights as they are here: a look-ahead has values of its own for the variables
+        weights = [(v, v.value) for v in self.discriminator.trainable_variables]
+
+        def critic(x: Any, features: str | None = None) -> Any:
+            # interpolates must not move BatchNormalization statistics
+            with keras.StatelessScope(weights):
+                if features is not None:
+                    return self.features(x, features, batch.labels, training=True)
                 return self.discriminate(x, batch.labels, training=True)
 
         terms: dict[str, Any] = {}
@@ -474,7 +513,7 @@ class GAN(keras.Model):
 
         Args:
             optimizer: the player's optimizer.
-            network: the model whose trainable variables move.
+            network: the model, or `Together`, whose trainable variables move.
             objective: returns `{"name": float32 scalar}`; all terms are added up.
             forward: an earlier `ForwardPass(network)` that `objective` builds upon.
 
@@ -512,6 +551,10 @@ class GAN(keras.Model):
         forward.commit(every - moved)
         return terms
 
+    def g_networks(self) -> Any:
+        """What the generator's optimizer moves: the generator; a `Together` of several networks."""
+        return self.generator
+
     def networks(self) -> list[keras.Model]:
         """Every network of the game (the EMA twin is not a player)."""
         twin = self.ema_generator
@@ -523,7 +566,7 @@ class GAN(keras.Model):
         history: list[dict[str, Any]] = []
         if self.update == "simultaneous":
             (batch,) = self.minibatches(data)
-            forward = ForwardPass(self.generator, self.discriminator)
+            forward = ForwardPass(self.g_networks(), self.discriminator)
             with forward:
                 batch.fake = self.generate(batch.z, batch.labels, training=True)
             terms = self._minimise(
@@ -533,7 +576,7 @@ class GAN(keras.Model):
                         self.discriminator,
                         lambda: self.discriminator_terms(batch),
                     ),
-                    (self.g_optimizer, self.generator, lambda: self.generator_terms(batch)),
+                    (self.g_optimizer, self.g_networks(), lambda: self.generator_terms(batch)),
                 ],
                 forward,
             )
@@ -541,7 +584,7 @@ class GAN(keras.Model):
             self._finish_discriminator(batch)
         else:
             for batch in self.minibatches(data):
-                forward = ForwardPass(self.generator)
+                forward = ForwardPass(self.g_networks())
                 with forward:
                     batch.fake = self.generate(batch.z, batch.labels, training=True)
                 shown = self._with_replay(batch)
@@ -555,7 +598,7 @@ class GAN(keras.Model):
             # the generator has not moved: its last forward pass is the one to differentiate
             batch.real_logits = batch.fake_logits = None  # of the discriminator as it was
             terms = self.minimise(
-                self.g_optimizer, self.generator, lambda: self.generator_terms(batch), forward
+                self.g_optimizer, self.g_networks(), lambda: self.generator_terms(batch), forward
             )
             history.append(terms)
         self.after_generator()
@@ -626,7 +669,7 @@ class GAN(keras.Model):
         images, labels = checks.split_element(data)
         labels = None if self.num_classes is None else labels
         random = latents.StepRandom(self.seed, self._test_step.value, stream=1)
-        z = random.normal([tf.shape(images)[0], self.latent_dim])
+        z = random.normal_rows(tf.shape(images)[0], self.latent_dim)
         fake = self(z if labels is None else [z, labels])
         real_logits = self.discriminate(images, labels)
         fake_logits = self.discriminate(fake, labels)
@@ -920,5 +963,10 @@ def _shapes(tensors: Sequence[Any]) -> list[tuple[Any, ...]]:
     return [tuple(t.shape) for t in tensors]
 
 
-def _metric(identifier: Any) -> Any:
-    return keras.metrics.get(identifier)
+def _metric(identifier: Any, image_shape: tuple[int, ...]) -> Any:
+    if isinstance(identifier, str):  # by name only: metrics stand above the trainer
+        identifier = importlib.import_module("keras_gan_zoo.metrics").get(identifier)
+    metric = keras.metrics.get(identifier)
+    if hasattr(metric, "build"):
+        metric.build(image_shape)
+    return metric

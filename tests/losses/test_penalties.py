@@ -408,6 +408,7 @@ def test_config_round_trip(penalty):
 def test_names_and_defaults():
     assert penalties.names() == sorted(
         [
+            "feature_matching",
             "gradient_penalty",
             "dragan",
             "r1",

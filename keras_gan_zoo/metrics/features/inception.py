@@ -6,7 +6,7 @@ Inception-v3 of the paper and of `keras.applications`:
 
 | where | here |
 |---|---|
-| resizing | to 299x299, TensorFlow 1's bilinear kernel: row i is read at i * h / 299; no antialias |
+| resizing | to 299x299, TensorFlow 1's bilinear kernel: row i is at i * h / 299; no antialias |
 | values | (v - 128) / 128 of v in 0..255, at most 127/128 |
 | 3x3 average pools (5b to 6e, 7b) | the mean of the pixels inside the map: padding is not counted |
 | pool of the last block (7c) | maximum instead of average |

@@ -1,0 +1,410 @@
+"""Mode collapse, measured: every remedy on two mixtures, the same networks and budget for all.
+
+    python -m benchmarks.modes [--models gan,unrolled_5] [--datasets ring,grid] [--seeds 10]
+        [--steps 25000] [--jobs 2] [--output runs/modes]
+
+Each run is a process of its own with one thread and writes one JSON file and its samples into the
+output folder; a run that is there is not done again, so the benchmark can be interrupted. Writes
+`benchmarks/results/modes.json` (unless a subset was asked for) and `docs/modes-*.png`; prints the
+table.
+
+Protocol: 100,000 training points of 8 Gaussians on a circle (radius 1, sigma .01) or 25 on a grid
+({-4, -2, 0, 2, 4}^2, sigma .05); 25,000 generator updates on minibatches of 512 (a model with n
+critic steps takes n minibatches for each; packs of 3 take 510); then 2,500 samples. A sample is of
+high quality within 3 sigma of a mode; a mode counts with one such sample.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import common
+
+BATCH, SAMPLES, CHECKPOINTS = 512, 2500, 10
+LATENT, WIDTH, GAIN = 256, 128, 0.8
+G_RATE, D_RATE, BETA_1 = 1e-3, 1e-3, 0.5
+SCALE = {"ring": 0.5, "grid": 0.125}  # of D's inputs: the outermost modes at 1/2
+DATASETS = ("ring", "grid")
+FEWER_SEEDS = {"unrolled_10": 5, "unrolled_5": 5}  # the two slowest
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+# modes, high-quality share in per cent, reverse KL, as published: see docs/mode-collapse.md
+PUBLISHED = {
+    ("gan", "ring"): "6.3 / 98.2 / .45",
+    ("gan", "grid"): "17.3 / 94.8 / .70",
+    ("unrolled_5", "ring"): "7.6 / 35.6 / -",
+    ("unrolled_5", "grid"): "23.6 / 16 / -",
+    ("pacgan_2", "ring"): "7.9 / 95.6 / .07",
+    ("pacgan_2", "grid"): "23.8 / 91.3 / .13",
+    ("pacgan_3", "ring"): "7.8 / 97.7 / .10",
+    ("pacgan_3", "grid"): "24.6 / 94.2 / .06",
+    ("pacgan_4", "ring"): "7.8 / 95.9 / .07",
+    ("pacgan_4", "grid"): "24.8 / 93.6 / .04",
+    ("veegan", "ring"): "8 / 52.9 / -",
+    ("veegan", "grid"): "24.6 / 40 / -",
+}
+
+
+# ------------------------------------------------------------------ the models
+
+
+def networks(dataset: str, pack: int = 1, normalise: bool = False) -> tuple[Any, Any]:
+    """Rectifiers from orthogonal weights: two hidden layers in the generator, one in the
+    discriminator."""
+    from keras_gan_zoo.networks import mlp
+
+    generator = mlp.generator((2,), LATENT, WIDTH, gain=GAIN, normalise=normalise)
+    return generator, critic(dataset, pack)
+
+
+def critic(dataset: str, pack: int = 1) -> Any:
+    from keras_gan_zoo.networks import mlp
+
+    options = {"depth": 1, "activation": "relu", "gain": GAIN, "scale": SCALE[dataset]}
+    return mlp.discriminator((2,), WIDTH, pack=pack, **options)
+
+
+def _plain(loss: Any, pack: int = 1) -> Callable[..., Any]:
+    def build(dataset: str, **options: Any) -> Any:
+        import keras_gan_zoo as zoo
+
+        return zoo.GAN(*networks(dataset, pack), loss=loss, **options)
+
+    return build
+
+
+def _unrolled(k: int) -> Callable[..., Any]:
+    def build(dataset: str, **options: Any) -> Any:
+        from keras_gan_zoo.models.unrolled import Unrolled
+
+        game = {"unroll_steps": k, "zero_sum": True, "loss": "minimax"}
+        return Unrolled(*networks(dataset), **game, **options)
+
+    return build
+
+
+def _dense(units: int, activation: Any = None) -> Any:
+    import keras
+
+    start = keras.initializers.Orthogonal(GAIN)
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=start)
+
+
+def _veegan(dataset: str, **options: Any) -> Any:
+    import keras
+
+    from keras_gan_zoo.models.veegan import VEEGAN, LogRatio
+    from keras_gan_zoo.networks import with_head
+
+    generator, body = networks(dataset)
+    z = keras.Input((LATENT,), name="z")
+
+    def judge(x: Any) -> Any:
+        return _dense(1)(_dense(WIDTH, "relu")(keras.layers.Concatenate()([x, z])))
+
+    def code(x: Any) -> Any:
+        return _dense(LATENT)(_dense(WIDTH, "relu")(x))
+
+    return VEEGAN(
+        generator,
+        with_head(body, judge, inputs=[z]),
+        reconstructor=with_head(critic(dataset), code, name="reconstructor"),
+        loss=LogRatio(),
+        **options,
+    )
+
+
+def _wgan_gp(dataset: str, **options: Any) -> Any:
+    import keras_gan_zoo as zoo
+
+    penalties = [zoo.penalties.GradientPenalty(10.0)]
+    game = {"loss": "wasserstein", "d_steps": 5, "penalties": penalties}
+    return zoo.GAN(*networks(dataset), **game, **options)
+
+
+def _r3gan(dataset: str, **options: Any) -> Any:
+    import keras_gan_zoo as zoo
+
+    penalties = [zoo.penalties.R1(GAMMA), zoo.penalties.R2(GAMMA)]
+    return zoo.GAN(*networks(dataset), loss="relativistic", penalties=penalties, **options)
+
+
+def _improved(dataset: str, **options: Any) -> Any:
+    import keras_gan_zoo as zoo
+    from keras_gan_zoo.layers import MinibatchDiscrimination
+    from keras_gan_zoo.networks import with_head, with_virtual_batch_norm
+
+    generator, body = networks(dataset, normalise=True)
+    return zoo.GAN(
+        with_virtual_batch_norm(generator, 64, seed=options["seed"]),
+        with_head(body, lambda x: _dense(1)(MinibatchDiscrimination(20, average=True)(x))),
+        loss=zoo.losses.NonSaturating(label_smoothing=0.1),
+        **options,
+    )
+
+
+GAMMA = 1.0
+MODELS: dict[str, Callable[..., Any]] = {
+    "gan": _plain("minimax"),
+    "nsgan": _plain("non_saturating"),
+    **{f"unrolled_{k}": _unrolled(k) for k in (1, 5, 10)},
+    **{f"pacgan_{m}": _plain("non_saturating", m) for m in (2, 3, 4)},
+    "veegan": _veegan,
+    "wgan_gp": _wgan_gp,
+    "r3gan": _r3gan,
+    "improved_gan": _improved,
+}
+
+
+def build(
+    name: str, dataset: str, seed: int, g_rate: float = G_RATE, d_rate: float = D_RATE
+) -> Any:
+    """The compiled model of a name of `MODELS`."""
+    import keras
+
+    from keras_gan_zoo.training.construct import reproducible
+
+    with reproducible(seed):
+        gan = MODELS[name](
+            dataset,
+            seed=seed,
+            g_optimizer=keras.optimizers.Adam(g_rate, beta_1=BETA_1),
+            d_optimizer=keras.optimizers.Adam(d_rate, beta_1=BETA_1),
+        )
+    gan.compile()
+    return gan
+
+
+def data(name: str, seed: int, batch: int = BATCH) -> Any:
+    """The mixture, as a dataset with `means` and `std`."""
+    from keras_gan_zoo.datasets import toys
+
+    return getattr(toys, name)(batch_size=batch, seed=seed)
+
+
+# ------------------------------------------------------------------ one run
+
+
+def run(name: str, dataset: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Train one model, count its modes at checkpoints and at the end; the record."""
+    import keras
+    import tensorflow as tf
+
+    from keras_gan_zoo.metrics.functional import mode_coverage
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    pack = int(name.rpartition("_")[2]) if name.startswith("pacgan") else 1
+    points = data(dataset, seed, BATCH // pack * pack)
+    gan = build(name, dataset, seed, options.g_rate, options.d_rate)
+    together = min(options.together, options.steps)
+    gan.compile(steps_per_execution=together)
+    seen: list[dict[str, Any]] = []
+    busy = 0.0
+
+    class Count(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            nonlocal busy
+            step = int(self.model.step.numpy())
+            if step >= (len(seen) + 1) * options.steps / CHECKPOINTS:
+                begin = time.perf_counter()
+                found = gan.sample(SAMPLES, seed=seed, batch_size=SAMPLES)
+                seen.append({"step": step, **mode_coverage(found, points.means, points.std)})
+                busy += time.perf_counter() - begin
+
+    begin = time.perf_counter()
+    history = gan.fit(
+        points.repeat(), steps_per_epoch=options.steps, verbose=0, callbacks=[Count()]
+    ).history
+    seconds = time.perf_counter() - begin - busy
+    samples = gan.sample(SAMPLES, seed=seed, batch_size=SAMPLES)
+    graph = bare_seconds(gan, points, together)
+    record = {
+        "model": name,
+        "dataset": dataset,
+        "seed": seed,
+        "steps": options.steps,
+        "batch": BATCH // pack * pack,
+        "d_steps": gan.d_steps,
+        "g_rate": options.g_rate,
+        "d_rate": options.d_rate,
+        "seconds": round(seconds, 1),
+        "ms_per_step": round(1000 * seconds / options.steps, 3),
+        "graph_ms_per_step": round(1000 * graph, 3),
+        "outside_graph": round(max(0.0, 1 - graph * options.steps / seconds), 3),
+        **mode_coverage(samples, points.means, points.std),
+        "checkpoints": seen,
+        "last": {k: round(v[-1], 5) for k, v in history.items()},
+    }
+    path = options.output / f"{dataset}.{name}.{seed}"
+    np.savez_compressed(f"{path}.npz", samples=samples.astype(np.float16))
+    path.with_name(path.name + ".json").write_text(json.dumps(record, indent=1))
+    return record
+
+
+def bare_seconds(gan: Any, points: Any, steps: int) -> float:
+    """Seconds of one step in the graph alone, on a constant minibatch."""
+    import tensorflow as tf
+
+    parts = list(points.take(gan.d_steps))
+    batch = tf.concat(parts, 0)
+
+    @tf.function(autograph=False)
+    def loop(n: Any) -> Any:
+        def body(i: Any) -> Any:
+            logs = gan.train_step(batch)
+            with tf.control_dependencies(list(logs.values())):
+                return i + 1
+
+        return tf.while_loop(lambda i: i < n, body, [tf.constant(0)], parallel_iterations=1)
+
+    loop(tf.constant(2))
+    begin = time.perf_counter()
+    loop(tf.constant(steps))
+    return (time.perf_counter() - begin) / steps
+
+
+# ------------------------------------------------------------------ all runs
+
+
+def seeds_of(name: str, seeds: int) -> range:
+    return range(min(seeds, FEWER_SEEDS.get(name, seeds)))
+
+
+def run_all(jobs: Iterable[tuple[str, str, int]], options: argparse.Namespace) -> None:
+    """Every run that has no record yet, `options.jobs` processes at a time."""
+    wanted = [j for j in jobs if not _record(options.output, *j).exists()]
+    begin, done = time.monotonic(), 0
+
+    def start(job: tuple[str, str, int]) -> tuple[str, str, int]:
+        command = [sys.executable, "-m", "benchmarks.modes", "--one", *map(str, job)]
+        for key in ("steps", "output", "threads", "together", "g_rate", "d_rate"):
+            command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+        return job
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for future in as_completed([pool.submit(start, job) for job in wanted]):
+            name, dataset, seed = future.result()
+            done += 1
+            left = (time.monotonic() - begin) / done * (len(wanted) - done)
+            r = json.loads(_record(options.output, name, dataset, seed).read_text())
+            print(
+                f"[{done}/{len(wanted)}] {dataset} {name} seed {seed}: {r['modes']} modes, "
+                f"{100 * r['high_quality']:.1f} %, rKL {r['reverse_kl']:.3f}, "
+                f"{r['seconds']:.0f} s; {left / 60:.0f} minutes left",
+                flush=True,
+            )
+
+
+def _record(output: Path, name: str, dataset: str, seed: int) -> Path:
+    return output / f"{dataset}.{name}.{seed}.json"
+
+
+def table(records: list[dict[str, Any]]) -> str:
+    """Mean and standard deviation over seeds, beside the published row."""
+    header = ["model", "data", "modes", "all modes", "high quality %", "reverse KL"]
+    header += ["published", "s / run"]
+    rows = []
+    for dataset in DATASETS:
+        for name in MODELS:
+            runs = [r for r in records if (r["model"], r["dataset"]) == (name, dataset)]
+            if not runs:
+                continue
+            every = {"ring": 8, "grid": 25}[dataset]
+            rows.append(
+                [
+                    name,
+                    dataset,
+                    _spread([r["modes"] for r in runs], 1),
+                    f"{sum(r['modes'] == every for r in runs)} of {len(runs)}",
+                    _spread([100 * r["high_quality"] for r in runs], 1),
+                    _spread([r["reverse_kl"] for r in runs], 3),
+                    PUBLISHED.get((name, dataset), "-"),
+                    f"{statistics.fmean(r['seconds'] for r in runs):.0f}",
+                ]
+            )
+    return common.table(header, rows)
+
+
+def _spread(values: list[float], digits: int) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.fmean(values):.{digits}f} ± {deviation:.{digits}f}"
+
+
+def draw(records: list[dict[str, Any]], dataset: str, output: Path, path: Path) -> None:
+    """The samples of every model's first seed over the modes."""
+    from keras_gan_zoo import pictures
+
+    points = data(dataset, 0)
+    names = [n for n in MODELS if _record(output, n, dataset, 0).exists()]
+    columns = min(6, len(names))
+    rows = -(-len(names) // columns)
+    figure = pictures.new_figure(2.4 * columns, 2.7 * rows)
+    every = np.ravel(figure.subplots(rows, columns, squeeze=False))
+    for axes in every:
+        axes.set_axis_off()
+    limit = 1.4 * float(np.abs(points.means).max())
+    for axes, name in zip(every, names, strict=False):
+        record = json.loads(_record(output, name, dataset, 0).read_text())
+        with np.load(output / f"{dataset}.{name}.0.npz") as file:
+            samples = file["samples"].astype(np.float32)
+        axes.plot(*points.means.T, "o", color="0.8", markersize=9, zorder=0)
+        axes.plot(*samples.T, ".", color="tab:blue", markersize=1.5, alpha=0.5)
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        axes.set_title(f"{name}: {record['modes']} modes, {100 * record['high_quality']:.0f} %")
+    pictures.save_figure(figure, path)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default=",".join(MODELS), help="comma-separated")
+    parser.add_argument("--datasets", "--dataset", default=",".join(DATASETS))
+    parser.add_argument("--seeds", type=int, default=10, help="runs of each model")
+    parser.add_argument("--steps", type=int, default=25_000, help="generator updates of a run")
+    parser.add_argument("--jobs", type=int, default=common.cores(), help="runs at a time")
+    parser.add_argument("--threads", type=int, default=1, help="of each run")
+    parser.add_argument("--together", type=int, default=100, help="steps_per_execution")
+    parser.add_argument("--g-rate", type=float, default=G_RATE)
+    parser.add_argument("--d-rate", type=float, default=D_RATE)
+    parser.add_argument("--output", type=Path, default=Path("runs/modes"))
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    options.output.mkdir(parents=True, exist_ok=True)
+    if options.one:
+        name, dataset, seed = options.one
+        run(name, dataset, int(seed), options)
+        return
+    names, datasets = options.models.split(","), options.datasets.split(",")
+    unknown = [n for n in (*names, *datasets) if n not in MODELS and n not in DATASETS]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; models: {', '.join(MODELS)}")
+    jobs = [(n, d, s) for d in datasets for n in names for s in seeds_of(n, options.seeds)]
+    run_all(jobs, options)
+    records = [json.loads(_record(options.output, *job).read_text()) for job in jobs]
+    print(table(records))
+    default = parser.parse_args([])
+    same = ("models", "datasets", "seeds", "steps", "g_rate", "d_rate")
+    if all(getattr(options, n) == getattr(default, n) for n in same):
+        common.write_json(
+            common.RESULTS / "modes.json",
+            {**common.stamp("python -m benchmarks.modes"), "runs": records},
+        )
+        for dataset in datasets:
+            draw(records, dataset, options.output, DOCS / f"modes-{dataset}.png")
+
+
+if __name__ == "__main__":
+    main()

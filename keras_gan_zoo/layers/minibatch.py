@@ -1,0 +1,132 @@
+"""What an example has in common with the others of its minibatch: a lack of variety shows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_gan_zoo")
+class MinibatchDiscrimination(keras.layers.Layer):
+    """Appends to each example's features how close it is to the minibatch.
+
+    With M_i = f(x_i) T, a matrix of `kernels` rows of `dim` numbers,
+
+        o(x_i)_b = sum_j exp(-|M_ib - M_jb|_1)
+
+    over all n examples, the example itself included: n for n identical examples, 1 for one that is
+    far from all others. The output is `(n, features + kernels)`. Put it in front of a
+    discriminator's last layer. Real and generated images must come in minibatches of their own, as
+    `GAN` gives them. An example's logit then depends on its minibatch: gradient penalties, which
+    assume independent examples, do not fit.
+
+    Args:
+        kernels: B, numbers that are appended, at least 1.
+        dim: C, at least 1.
+        average: divide o by n, so that it does not grow with the minibatch: from 1/n to 1.
+        kernel_initializer: of T.
+
+    Raises:
+        ValueError: kernels or dim < 1.
+
+    Example:
+
+    >>> MinibatchDiscrimination(kernels=3)(ops.ones((4, 8)))[0, 8:]
+    <tf.Tensor: shape=(3,), dtype=float32, numpy=array([4., 4., 4.], dtype=float32)>
+
+    Source: Salimans et al., "Improved Techniques for Training GANs", NeurIPS 2016, section 3.2
+    (100 kernels of 5 numbers in the authors' code, from N(0, .05)).
+    """
+
+    def __init__(
+        self,
+        kernels: int = 100,
+        dim: int = 5,
+        average: bool = False,
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if int(kernels) < 1 or int(dim) < 1:
+            raise ValueError(
+                f"kernels and dim must be at least 1. Received: kernels={kernels}, dim={dim}"
+            )
+        self.kernels = int(kernels)
+        self.dim = int(dim)
+        self.average = bool(average)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        self.tensor = self.add_weight(
+            shape=(math.prod(input_shape[1:]), self.kernels * self.dim),
+            initializer=self.kernel_initializer,
+            name="tensor",
+        )
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        x = ops.reshape(x, (-1, math.prod(x.shape[1:])))
+        rows = ops.reshape(ops.matmul(x, self.tensor), (-1, self.kernels, self.dim))
+        rows = ops.cast(rows, "float32")
+        distances = ops.sum(ops.abs(rows[:, None] - rows[None]), axis=-1)  # (n, n, kernels)
+        closeness = ops.exp(-distances)
+        closeness = ops.mean(closeness, axis=1) if self.average else ops.sum(closeness, axis=1)
+        return ops.concatenate([x, ops.cast(closeness, x.dtype)], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0], math.prod(input_shape[1:]) + self.kernels)
+
+    def get_config(self) -> dict[str, Any]:
+        initializer = keras.initializers.serialize(self.kernel_initializer)
+        own = {"kernels": self.kernels, "dim": self.dim, "average": self.average}
+        return {**super().get_config(), **own, "kernel_initializer": initializer}
+
+
+@keras.saving.register_keras_serializable(package="keras_gan_zoo")
+class MinibatchStdDev(keras.layers.Layer):
+    """Appends one channel: the minibatch's mean standard deviation.
+
+    `(b, h, w, c)` -> `(b, h, w, c + 1)`, or `(b, f)` -> `(b, f + 1)`. The standard deviation of
+    each feature over a group of examples, averaged over all features: 0 for identical examples.
+
+    Args:
+        group: examples of a group; consecutive ones. None: the whole minibatch. The minibatch must
+            be a multiple of it.
+
+    Raises:
+        ValueError: group < 1.
+
+    Example:
+
+    >>> float(MinibatchStdDev()(ops.convert_to_tensor([[1.0], [3.0]]))[0, 1])
+    1.0
+
+    Source: Karras et al., "Progressive Growing of GANs", ICLR 2018, section 3.
+    """
+
+    def __init__(self, group: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if group is not None and int(group) < 1:
+            raise ValueError(f"group must be at least 1 or None. Received: group={group}")
+        self.group = None if group is None else int(group)
+
+    def call(self, x: Any) -> Any:
+        values = ops.cast(x, "float32")
+        group = self.group or ops.shape(x)[0]
+        groups = ops.reshape(values, (-1, group, math.prod(x.shape[1:])))
+        variance = ops.var(groups, axis=1)
+        positive = variance > 0  # sqrt has no derivative at 0
+        deviation = ops.where(positive, ops.sqrt(ops.where(positive, variance, 1.0)), 0.0)
+        mean = ops.repeat(ops.mean(deviation, axis=1), group)
+        mean = ops.reshape(mean, (-1, *(1 for _ in x.shape[1:])))
+        channel = ops.zeros_like(values[..., :1]) + mean
+        return ops.concatenate([x, ops.cast(channel, x.dtype)], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "group": self.group}

@@ -1,0 +1,145 @@
+"""Unrolled GAN: the generator plays against the discriminator's answer, k steps ahead.
+
+    theta^0 = theta_D,   theta^{i+1} = theta^i - eta d L_D(theta_G, theta^i) / d theta^i
+    min_G  L_G(theta_G, theta^k(theta_G, theta_D))
+
+The gradient passes through the k steps: second derivatives of L_D and all. A generator that moves
+its whole mass to one mode sees that the discriminator will follow, and gains nothing. The
+discriminator itself makes one step, theta_D <- theta_D - eta d L_D / d theta_D; with k = 0 this is
+`nsgan`. With `zero_sum` the generator minimises -L_D at theta^k, the real half included (it depends
+on the generator through theta^k), which is the f_K of the paper; k = 0 is then `gan`.
+
+As in the authors' notebook, all look-ahead steps see the minibatch (images and z) of the
+generator's update, and follow the rule of the discriminator's optimizer from its present moments.
+
+Metz, Poole, Pfau and Sohl-Dickstein, "Unrolled Generative Adversarial Networks", ICLR 2017 (2016),
+section 2. Networks and rates are those of the notebook on eight Gaussians: two layers of 128 tanh
+units from orthogonal weights of gain 1.4, z of 256 numbers, Adam with beta_1 .5, learning rates
+1e-4 (D) and 1e-3 (G), k = 5, batch 512.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_gan_zoo.networks import mlp
+from keras_gan_zoo.registry import register
+from keras_gan_zoo.training import GAN, Batch, look_ahead
+
+
+@keras.saving.register_keras_serializable(package="keras_gan_zoo")
+class Unrolled(GAN):
+    """A GAN whose generator looks `unroll_steps` discriminator steps ahead.
+
+    Any loss, penalties and networks. State that layers update in the look-ahead
+    (BatchNormalization, noise) is thrown away.
+
+    Args:
+        unroll_steps: k, at least 0.
+        first_order: treat theta^k as a constant: the gradient does not pass through the steps.
+        zero_sum: the generator minimises -L_D instead of the loss's own generator half.
+        **options: as `GAN`.
+
+    Raises:
+        ValueError: k < 0; on `compile` with k > 0, a discriminator's optimizer other than SGD and
+            Adam, see `training.look_ahead.check`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        unroll_steps: int = 5,
+        first_order: bool = False,
+        zero_sum: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        if int(unroll_steps) < 0:
+            raise ValueError(
+                f"unroll_steps must be at least 0. Received: unroll_steps={unroll_steps}"
+            )
+        self.unroll_steps = int(unroll_steps)
+        self.first_order = bool(first_order)
+        self.zero_sum = bool(zero_sum)
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        super().compile(*args, **options)
+        if self.unroll_steps:
+            look_ahead.check(self.d_optimizer)
+
+    def generator_terms(self, batch: Batch) -> dict[str, Any]:
+        batch = replace(batch)
+        if self.unroll_steps and self._declaring is None:
+            with keras.StatelessScope(self.discriminator_ahead(batch)):
+                batch.real_logits = batch.fake_logits = None
+                batch.fake_logits = self.discriminate(batch.fake, batch.labels, training=True)
+                if self.zero_sum or self.loss_object.needs_real:
+                    batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
+        terms = super().generator_terms(batch)
+        if self.zero_sum:
+            if batch.real_logits is None:  # k = 0: the real half is a constant
+                batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
+            loss = self.loss_object.discriminator_loss(batch.real_logits, batch.fake_logits)
+            terms["g_loss"] = -ops.mean(loss)
+        return terms
+
+    def discriminator_ahead(self, batch: Batch) -> list[tuple[Any, Any]]:
+        """theta^k on this minibatch: pairs of a discriminator variable and its value, a tensor."""
+        variables = self.discriminator.trainable_variables
+        weights, moments = look_ahead.start(self.d_optimizer)
+        fake = tf.stop_gradient(batch.fake) if self.first_order else batch.fake
+        for step in range(self.unroll_steps):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                with keras.StatelessScope(list(zip(variables, weights, strict=True))):
+                    loss = sum(self.discriminator_terms(replace(batch, fake=fake)).values())
+            gradients = look_ahead.mean_over_replicas(tape.gradient(loss, weights))
+            weights, moments = look_ahead.advance(
+                self.d_optimizer, weights, gradients, moments, step
+            )
+        return list(zip(variables, weights, strict=True))
+
+    def get_config(self) -> dict[str, Any]:
+        own = ("unroll_steps", "first_order", "zero_sum")
+        return {**super().get_config(), **{n: getattr(self, n) for n in own}}
+
+
+@register(
+    "unrolled",
+    paper="Metz et al., 'Unrolled Generative Adversarial Networks', ICLR 2017",
+    year=2016,
+    summary="The generator looks k discriminator steps ahead and differentiates through them",
+)
+def unrolled(
+    image_shape: Sequence[int],
+    *,
+    latent_dim: int = 256,
+    width: int = 128,
+    unroll_steps: int = 5,
+    first_order: bool = False,
+    zero_sum: bool = False,
+    loss: Any = "non_saturating",
+    g_learning_rate: float = 1e-3,
+    d_learning_rate: float = 1e-4,
+    beta_1: float = 0.5,
+    **options: Any,
+) -> GAN:
+    """The model of the paper. `width`: units of all hidden layers; `unroll_steps`: k; for
+    `first_order` and `zero_sum` see `Unrolled`."""
+    options.setdefault("g_optimizer", keras.optimizers.Adam(g_learning_rate, beta_1=beta_1))
+    options.setdefault("d_optimizer", keras.optimizers.Adam(d_learning_rate, beta_1=beta_1))
+    return Unrolled(
+        mlp.generator(image_shape, latent_dim, width, activation="tanh", gain=1.4),
+        mlp.discriminator(image_shape, width, activation="tanh", gain=1.4),
+        unroll_steps=unroll_steps,
+        first_order=first_order,
+        zero_sum=zero_sum,
+        loss=loss,
+        **options,
+    )

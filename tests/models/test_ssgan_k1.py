@@ -1,0 +1,101 @@
+"""The K+1 classifier: its loss against an explicit softmax over K+1 classes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gan_zoo as zoo
+from keras_gan_zoo.training import Batch
+
+SHAPE = (16, 16, 1)
+RNG = np.random.default_rng(0)
+IMAGES = RNG.uniform(-1, 1, (16, *SHAPE)).astype("float32")
+LABELS = np.array([0, 1, 2, 3, -1, -1, -1, -1] * 2, np.int32)
+
+
+@pytest.fixture
+def gan():
+    gan = zoo.create("ssgan_k1", SHAPE, width=16, latent_dim=8, classes=4, seed=0)
+    # no noise: the loss can be computed twice
+    for layer in gan.discriminator.layers:
+        if hasattr(layer, "stddev"):
+            layer.stddev = 0.0
+    return gan
+
+
+def softmax_with_generated(logits):
+    """Probabilities of K+1 classes, the last one with logit 0."""
+    logits = np.concatenate([np.array(logits, np.float64), np.zeros((len(logits), 1))], axis=1)
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
+def test_loss_is_the_k_plus_1_cross_entropy(gan):
+    fake = RNG.uniform(-1, 1, (16, *SHAPE)).astype("float32")
+    batch = Batch(tf.constant(IMAGES), tf.constant(LABELS), None, fake=tf.constant(fake))
+    terms = gan.discriminator_terms(batch)
+    real, generated = (softmax_with_generated(gan.class_logits(x)) for x in (IMAGES, fake))
+    unlabelled, labelled = LABELS < 0, LABELS >= 0
+    # generated images belong to class K+1, unlabelled ones to any of the first K
+    unsupervised = -np.mean(np.log(1 - real[unlabelled, 4])) - np.mean(np.log(generated[:, 4]))
+    np.testing.assert_allclose(terms["d_loss"], 0.5 * unsupervised, rtol=1e-4)
+    given = real[labelled, LABELS[labelled]] / (1 - real[labelled, 4])
+    np.testing.assert_allclose(terms["supervised"], -np.mean(np.log(given)), rtol=1e-4)
+
+
+def test_d_is_z_over_z_plus_1(gan):
+    z = np.exp(np.array(gan.class_logits(IMAGES), np.float64)).sum(1, keepdims=True)
+    d = 1 / (1 + np.exp(-np.array(gan.discriminate(IMAGES), np.float64)))
+    np.testing.assert_allclose(d, z / (z + 1), rtol=1e-5)
+    p = gan.classify(IMAGES, batch_size=5)
+    assert p.shape == (16, 4)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+
+
+def test_labels_of_all_images_or_of_none(gan):
+    fake = tf.constant(-IMAGES)
+    none = gan.discriminator_terms(Batch(tf.constant(IMAGES), None, None, fake=fake))
+    assert float(none["supervised"]) == 0
+    every = tf.zeros((16,), tf.int32)
+    every = gan.discriminator_terms(Batch(tf.constant(IMAGES), every, None, fake=fake))
+    np.testing.assert_allclose(every["d_loss"], none["d_loss"], rtol=1e-5)
+    assert float(every["supervised"]) > 0
+
+
+def test_the_paper_s_networks():
+    gan = zoo.create("ssgan_k1", (28, 28, 1))
+    shapes = [
+        layer.layer.units for layer in gan.discriminator.layers if hasattr(layer, "train_scale")
+    ]
+    assert shapes == [1000, 500, 250, 250, 250, 10]
+    noise = [layer.stddev for layer in gan.discriminator.layers if hasattr(layer, "stddev")]
+    assert noise == [0.3] + [0.5] * 5
+    trained = [x.train_scale for x in gan.discriminator.layers if hasattr(x, "train_scale")]
+    assert trained == [False] * 5 + [True]
+    for optimizer in (gan.g_optimizer, gan.d_optimizer):
+        np.testing.assert_allclose(float(optimizer.learning_rate), 3e-3, rtol=1e-6)
+        assert optimizer.beta_1 == 0.5
+    assert gan.penalties[0].replaces_loss and gan.num_classes is None
+
+
+def test_learns_from_a_few_labels_and_reports_accuracy(tmp_path):
+    """Three kinds of images, one label of each: a classifier that works finds all."""
+    y, x = np.mgrid[0:16, 0:16] / 8.0 - 1
+    kinds = np.stack([np.tanh(4 * x), np.tanh(4 * y), np.tanh(4 * (x * y))])[..., None]
+    classes = RNG.integers(3, size=96)
+    images = (0.8 * kinds[classes] + 0.1 * RNG.normal(size=(96, *SHAPE))).astype("float32")
+    images = np.clip(images, -1, 1)
+    labels = classes.astype("int32")
+    gan = zoo.create("ssgan_k1", SHAPE, width=32, latent_dim=8, classes=3, seed=0)
+    data = zoo.datasets.few_labels(images, labels, per_class=2, batch_size=32)
+    assert len(data.chosen) == 6 and len(data) == 6
+    batch, given = next(iter(data))
+    assert batch.shape == (32, *SHAPE)
+    assert np.all(np.array(given)[16:] == -1) and set(np.array(given)[:16]) == {0, 1, 2}
+    history = gan.fit(data, epochs=8, verbose=0, validation_data=(images, labels)).history
+    assert history["val_accuracy"][-1] > 0.9
+    logs = gan.evaluate(images, labels, verbose=0, return_dict=True)
+    assert logs["accuracy"] == pytest.approx((gan.classify(images).argmax(1) == classes).mean())
+    gan.save(tmp_path / "gan.keras")
+    loaded = zoo.load_model(tmp_path / "gan.keras")
+    np.testing.assert_array_equal(loaded.classify(images), gan.classify(images))

@@ -1,0 +1,98 @@
+"""VEEGAN: the three gradients of Algorithm 1, from a definition of its own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gan_zoo as zoo
+from keras_gan_zoo.models.veegan import VEEGAN, LogRatio
+from keras_gan_zoo.training import Batch
+
+POINTS = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def gan():
+    gan = zoo.create("veegan", (2,), units=8, latent_dim=3, seed=0)
+    gan.compile(g_optimizer=keras.optimizers.SGD(0.1), d_optimizer=keras.optimizers.SGD(0.1))
+    return gan
+
+
+def test_one_step_is_algorithm_1(gan):
+    """Lines 7, 9 and 11 with the zoo's order: D first, then G and F against the new D."""
+    g, d, f = gan.generator, gan.discriminator, gan.reconstructor
+    start = [n.get_weights() for n in (g, d, f)]
+    x = tf.constant(POINTS[:8])
+    seen = []
+    generate = gan.generate
+    gan.generate = lambda z, *a, **k: (seen.append(np.array(z)), generate(z, *a, **k))[1]
+    gan.run_eagerly = True
+    try:
+        gan.train_step(x)
+    finally:
+        gan.generate, gan.run_eagerly = generate, False
+    after = [n.get_weights() for n in (g, d, f)]
+    z = tf.constant(seen[0])
+    for network, weights in zip((g, d, f), start, strict=True):
+        network.set_weights(weights)
+    with tf.GradientTape() as tape:
+        real, fake = d([x, f(x)]), d([g(z), z])
+        loss = tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
+    expected_d = moved(d, tape.gradient(loss, d.trainable_variables))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.reduce_sum(tf.square(z - f(g(z))), axis=1))
+    expected_f = moved(f, tape.gradient(loss, f.trainable_variables))
+    d.set_weights(expected_d)
+    with tf.GradientTape() as tape:
+        loss = -tf.reduce_mean(d([g(z), z]))
+        loss += tf.reduce_mean(tf.reduce_sum(tf.square(z - f(g(z))), axis=1))
+    expected_g = moved(g, tape.gradient(loss, g.trainable_variables))
+    for mine, expected in zip(after, (expected_g, expected_d, expected_f), strict=True):
+        for a, b in zip(mine, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def moved(network, gradients):
+    pairs = zip(network.get_weights(), gradients, strict=True)
+    return [w - 0.1 * np.array(g) for w, g in pairs]
+
+
+def test_the_reconstructor_moves_with_the_generator_only(gan):
+    batch = Batch(tf.constant(POINTS[:8]), None, tf.zeros((8, 3)), fake=tf.constant(POINTS[8:16]))
+    before = gan.reconstructor.get_weights()
+    gan.minimise(gan.d_optimizer, gan.discriminator, lambda: gan.discriminator_terms(batch))
+    for a, b in zip(before, gan.reconstructor.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_terms_and_logits_of_pairs(gan):
+    z = tf.constant(np.random.default_rng(1).normal(size=(4, 3)).astype("float32"))
+    images = gan.generate(z)
+    terms = gan.generator_terms(Batch(None, None, z, fake=images))
+    assert set(terms) == {"g_loss", "reconstruction"}
+    np.testing.assert_allclose(
+        terms["g_loss"], -np.mean(gan.discriminator([images, z])), rtol=1e-5, atol=1e-7
+    )
+    alone = gan.discriminate(images)
+    np.testing.assert_array_equal(alone, gan.discriminator([images, gan.reconstructor(images)]))
+
+
+def test_saves_the_reconstructor_and_its_moments(tmp_path):
+    gan = zoo.create("veegan", (16, 16, 1), width=4, units=8, latent_dim=3, seed=0)
+    gan.fit(np.zeros((8, 16, 16, 1), "float32"), batch_size=4, verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    loaded = zoo.load_model(tmp_path / "gan.keras")
+    assert isinstance(loaded, VEEGAN) and isinstance(loaded.loss_object, LogRatio)
+    for a, b in zip(gan.reconstructor.weights, loaded.reconstructor.weights, strict=True):
+        np.testing.assert_array_equal(np.array(a), np.array(b))
+    count = len(gan.generator.trainable_variables) + len(gan.reconstructor.trainable_variables)
+    assert len(loaded.g_optimizer._momentums) == count
+    assert max(np.abs(np.array(m)).max() for m in loaded.g_optimizer._momentums) > 0
+
+
+def test_arguments(gan):
+    with pytest.raises(ValueError, match="reconstruction=-1"):
+        zoo.create("veegan", (2,), units=4, reconstruction=-1)
+    with pytest.raises(ValueError, match="reconstructor must map"):
+        VEEGAN(gan.generator, gan.discriminator, reconstructor=gan.generator)
