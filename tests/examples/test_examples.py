@@ -22,6 +22,8 @@ EXAMPLES = Path(zoo.__file__).parent.parent / "examples"
         ("export_and_call", []),
         ("two_workers", []),
         ("dcgan_beside_mlp", ["--seconds", "30"]),
+        ("early_stopping", ["--epochs", "3"]),
+        ("nearest_neighbours", []),
     ],
 )
 def test_example(name, arguments, tmp_path):
