@@ -51,10 +51,10 @@ class WeightNormalization(keras.layers.Wrapper):
         )
 
     def kernel(self) -> Any:
-        """w, of the shape of v."""
-        v = ops.convert_to_tensor(self.layer.kernel)
+        """w, of the shape of v, float32."""
+        v = ops.cast(self.layer.kernel, "float32")
         squares = ops.sum(ops.square(v), axis=tuple(range(len(v.shape) - 1)))
-        return v * (self.scale * ops.rsqrt(squares + 1e-12))
+        return v * (ops.cast(self.scale, "float32") * ops.rsqrt(squares + 1e-12))
 
     def call(self, x: Any) -> Any:
         return self._activate(self._linear(x))
@@ -81,12 +81,12 @@ class WeightNormalization(keras.layers.Wrapper):
         """
         if self.layer.bias is None:
             raise ValueError("Data-dependent initialisation needs a bias. Received: use_bias=False")
-        y = self._linear(ops.convert_to_tensor(x))
+        y = self._linear(ops.cast(x, "float32"))
         axes = tuple(range(len(y.shape) - 1))
         mean, deviation = ops.mean(y, axis=axes), ops.std(y, axis=axes) + 1e-8
         self.scale.assign(self.scale / deviation)
         self.layer.bias.assign((self.layer.bias - mean) / deviation)
-        return self.call(x)
+        return self(x)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.layer.compute_output_shape(input_shape)

@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gan_zoo import datasets
 from keras_gan_zoo.layers import initialise_weight_norm
 from keras_gan_zoo.losses import FeatureMatching
 from keras_gan_zoo.networks import semi_supervised as networks
@@ -114,6 +115,7 @@ class SemiSupervisedGAN(GAN):
         if int(self.step.numpy()) == 0 and not isinstance(x, tf.distribute.DistributedDataset):
             batch_size = args[0] if args else options.get("batch_size")
             dataset = self._adapt(x, y, batch_size, False, "dataset")
+            datasets.set_epoch(dataset, 0)  # whatever has read from it before
             images, _ = checks.split_element(next(iter(dataset.take(1))))
             initialise_weight_norm(self.discriminator, images[:500])
         return super().fit(x, y, *args, **options)
