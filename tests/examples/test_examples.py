@@ -22,6 +22,7 @@ EXAMPLES = Path(zoo.__file__).parent.parent / "examples"
         ("export_and_call", []),
         ("two_workers", []),
         ("dcgan_beside_mlp", ["--seconds", "30"]),
+        ("mode_collapse", ["--steps", "1500"]),
         ("early_stopping", ["--epochs", "3"]),
         ("nearest_neighbours", []),
     ],
