@@ -25,8 +25,8 @@ import numpy as np
 from benchmarks import common
 
 BATCH, SAMPLES, SEED = 64, 16, 0
-# BEGAN's controller moves k by lambda_k times the imbalance: with the paper's .001 k is still .03
-# after a thousand steps, and until then blank images are the generator's easiest answer
+# BEGAN's controller moves k by lambda_k times the imbalance, with the paper's .001 about 5e-5 a
+# step: a thousand steps stay near k = 0, where blank images are the generator's easiest answer
 SHORT_RUN = {"began": {"gamma": 0.7, "lambda_k": 0.05, "learning_rate": 5e-4}}
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "objectives.png"
 
