@@ -15,6 +15,7 @@ from keras_gan_zoo.metrics import Record, evaluate
 from keras_gan_zoo.runs import command_line, versions
 
 Progress = Callable[[str, int, int], None]
+_HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "inception_score", "cas")
 _MAY_DIFFER = ("ema", "seed", "version")  # between the models of a leaderboard
 
 
@@ -123,7 +124,8 @@ def leaderboard(
     Args:
         source: name of a data set.
         folder: where to write; made if missing.
-        metrics: names of `zoo.metrics.FIGURES`; the rows are sorted by the first figure.
+        metrics: names of `zoo.metrics.FIGURES`; the rows are sorted by the first figure,
+            the best first.
         progress: called with a preset's name; returns what `zoo.metrics.evaluate` reports to.
         **options: as for `measure`.
 
@@ -154,7 +156,8 @@ def leaderboard(
     for records in everything.values():
         for record, other in zip(records, first, strict=True):
             record.protocol.require_same(other.protocol, ignore=_MAY_DIFFER)
-    rows.sort(key=lambda row: row[first[0].name])
+    by = first[0].name
+    rows.sort(key=lambda row: row[by], reverse=by in _HIGHER_IS_BETTER)
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps([report(n, r) for n, r in everything.items()], indent=2)
     (folder / "leaderboard.json").write_text(text + "\n")
@@ -176,7 +179,8 @@ def draw_precision_recall(rows: Sequence[dict[str, Any]], path: Path) -> None:
         axes.annotate(
             row["preset"],
             (row["recall"], row["precision"]),
-            xytext=(6, 6),
+            xytext=(-6 if row["recall"] > 0.5 else 6, 6),
+            ha="right" if row["recall"] > 0.5 else "left",
             textcoords="offset points",
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision")
