@@ -69,15 +69,10 @@ def few_labels(
         given = tf.concat([tf.gather(stored_labels, indices[:half]), -tf.ones_like(others)], 0)
         return batch, given
 
-    labelled = pipeline.permuted_indices(len(chosen), seed).repeat()
-    every = pipeline.permuted_indices(len(images), seed + 1)
-    both = tf.data.Dataset.zip(tuple(d.batch(half, drop_remainder=True) for d in (labelled, every)))
-    dataset = (
-        both.map(fetch, num_parallel_calls=pipeline.PARALLEL_CALLS, deterministic=True)
-        .apply(tf.data.experimental.assert_cardinality(len(images) // half))
-        .prefetch(pipeline.PREFETCH)
-        .with_options(pipeline.pipeline_options())
-    )
+    labelled = pipeline.permuted_batches(len(chosen), seed, half).repeat()
+    every = pipeline.permuted_batches(len(images), seed + 1, half)
+    both = tf.data.Dataset.zip((labelled, every))
+    dataset = pipeline.fetched(both, fetch, len(images) // half)
     return pipeline.describe(
         dataset,
         name="few_labels",

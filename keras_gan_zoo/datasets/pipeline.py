@@ -119,13 +119,28 @@ def epochs() -> tf.data.Dataset:
     return dataset
 
 
-def permuted_indices(num_examples: int, seed: int) -> tf.data.Dataset:
-    """int32 indices 0 .. n-1, each once, in the order that belongs to `(seed, epoch)`."""
+def permuted_batches(
+    num_examples: int, seed: int, batch_size: int, drop: bool = True
+) -> tf.data.Dataset:
+    """Batches of int32 indices, 0 .. n-1 each once, in the order that belongs to `(seed, epoch)`.
+
+    The permutation is cut into rows, not fed index by index: for small examples that would take
+    longer than all the rest.
+
+    Args:
+        num_examples, seed, batch_size: as for `indexed_dataset`.
+        drop: whether a last, smaller batch is left out.
+    """
+    steps, rest = divmod(num_examples, batch_size)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         order = tf.random.experimental.stateless_shuffle(tf.range(num_examples), key)
-        return tf.data.Dataset.from_tensor_slices(order)
+        rows = tf.reshape(order[: steps * batch_size], [steps, batch_size])
+        batches = tf.data.Dataset.from_tensor_slices(rows)
+        if rest and not drop:
+            batches = batches.concatenate(tf.data.Dataset.from_tensors(order[-rest:]))
+        return batches
 
     return epochs().flat_map(one_epoch)
 
@@ -150,9 +165,13 @@ def batched(
 ) -> tf.data.Dataset:
     """Batches `examples` (indices or raw images), maps `fetch` over the batches and prefetches."""
     steps = num_examples // batch_size if drop_remainder else -(-num_examples // batch_size)
+    return fetched(examples.batch(batch_size, drop_remainder=drop_remainder), fetch, steps)
+
+
+def fetched(batches: tf.data.Dataset, fetch: Callable[..., Any], steps: int) -> tf.data.Dataset:
+    """Maps `fetch` over `steps` batches (of indices or raw images) and prefetches."""
     return (
-        examples.batch(batch_size, drop_remainder=drop_remainder)
-        .map(fetch, num_parallel_calls=PARALLEL_CALLS, deterministic=True)
+        batches.map(fetch, num_parallel_calls=PARALLEL_CALLS, deterministic=True)
         .apply(tf.data.experimental.assert_cardinality(steps))
         .prefetch(PREFETCH)
         .with_options(pipeline_options())
@@ -185,9 +204,9 @@ def indexed_dataset(
     seed = check_seed(seed)
     drop = resolve_drop_remainder(num_examples, batch_size, shuffle, drop_remainder)
     if shuffle:
-        indices = permuted_indices(num_examples, seed)
-    else:
-        indices = tf.data.Dataset.range(num_examples, output_type=tf.int32)
+        steps = num_examples // batch_size if drop else -(-num_examples // batch_size)
+        return fetched(permuted_batches(num_examples, seed, batch_size, drop), fetch, steps)
+    indices = tf.data.Dataset.range(num_examples, output_type=tf.int32)
     return batched(indices, fetch, num_examples, batch_size, drop)
 
 

@@ -175,6 +175,19 @@ def test_noise_depends_on_seed_step_and_draw():
     assert not np.array_equal(first, StepRandom(1, step, stream=1).normal([4, 2]).numpy())
 
 
+def test_noise_is_normal():
+    """Kolmogorov and Smirnov against the normal distribution, neighbours uncorrelated."""
+    n = 200_000
+    x = StepRandom(5, tf.constant(0, tf.int64)).normal([n // 4 + 1, 4]).numpy().ravel()
+    ideal = 0.5 * (1 + tf.math.erf(np.sort(x).astype(np.float64) / np.sqrt(2)).numpy())
+    assert np.abs(ideal - (np.arange(len(x)) + 0.5) / len(x)).max() < 1.63 / np.sqrt(n)
+    half = len(x) // 2  # the two numbers of a pair
+    for a, b in ((x[:half], x[half : 2 * half]), (x[:-1], x[1:])):
+        assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(len(a))
+        assert abs(np.corrcoef(a**2, b**2)[0, 1]) < 4 / np.sqrt(len(a))
+    assert abs(np.mean(x**4) - 3) < 0.06
+
+
 def test_ema_arithmetic():
     ema = zoo.training.EMA(0.9, ramp=False)
     layer = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
