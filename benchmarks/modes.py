@@ -4,9 +4,11 @@
         [--steps 25000] [--jobs 2] [--output runs/modes]
 
 Each run is a process of its own with one thread and writes one JSON file and its samples into the
-output folder; a run that is there is not done again, so the benchmark can be interrupted. Writes
-`benchmarks/results/modes.json` (unless a subset was asked for) and `docs/modes-*.png`; prints the
-table.
+output folder; a run that is there, or in `benchmarks/results/modes.json`, is not done again, so the
+benchmark can be interrupted and go on elsewhere. With the default steps and rates all runs so far
+are written to that record at the end (`--collect`: at once, without training) and to
+`docs/modes-*.png`. Prints the table. `--speed` times the two contestants of the speed target, each
+alone on the machine.
 
 Protocol: 100,000 training points of 8 Gaussians on a circle (radius 1, sigma .01) or 25 on a grid
 ({-4, -2, 0, 2, 4}^2, sigma .05); 25,000 generator updates on minibatches of 512 (a model with n
@@ -39,6 +41,7 @@ SCALE = {"ring": 0.5, "grid": 0.125}  # of D's inputs: the outermost modes at 1/
 DATASETS = ("ring", "grid")
 FEWER_SEEDS = {"unrolled_10": 5, "unrolled_5": 5}  # the two slowest
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+RESULT = common.RESULTS / "modes.json"
 # modes, high-quality share in per cent, reverse KL, as published: see docs/mode-collapse.md
 PUBLISHED = {
     ("gan", "ring"): "6.3 / 98.2 / .45",
@@ -288,16 +291,8 @@ def run_all(jobs: Iterable[tuple[str, str, int]], options: argparse.Namespace) -
     wanted = [j for j in jobs if not _record(options.output, *j).exists()]
     begin, done = time.monotonic(), 0
 
-    def start(job: tuple[str, str, int]) -> tuple[str, str, int]:
-        command = [sys.executable, "-m", "benchmarks.modes", "--one", *map(str, job)]
-        for key in ("steps", "output", "threads", "together", "g_rate", "d_rate"):
-            command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
-        return job
-
     with ThreadPoolExecutor(options.jobs) as pool:
-        for future in as_completed([pool.submit(start, job) for job in wanted]):
+        for future in as_completed([pool.submit(_one, job, options) for job in wanted]):
             name, dataset, seed = future.result()
             done += 1
             left = (time.monotonic() - begin) / done * (len(wanted) - done)
@@ -310,14 +305,27 @@ def run_all(jobs: Iterable[tuple[str, str, int]], options: argparse.Namespace) -
             )
 
 
+def _one(job: tuple[str, str, int], options: argparse.Namespace) -> tuple[str, str, int]:
+    """A run in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.modes", "--one", *map(str, job)]
+    for key in ("steps", "output", "threads", "together", "g_rate", "d_rate"):
+        command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+    return job
+
+
 def _record(output: Path, name: str, dataset: str, seed: int) -> Path:
     return output / f"{dataset}.{name}.{seed}.json"
 
 
 def table(records: list[dict[str, Any]]) -> str:
-    """Mean and standard deviation over seeds, beside the published row."""
-    header = ["model", "data", "modes", "all modes", "high quality %", "reverse KL"]
-    header += ["published", "s / run"]
+    """Mean and standard deviation over seeds, beside the published row.
+
+    "in training": modes, mean of the ten counts on the way.
+    """
+    header = ["model", "data", "modes", "all modes", "in training", "high quality %"]
+    header += ["reverse KL", "published", "CPU s"]
     rows = []
     for dataset in DATASETS:
         for name in MODELS:
@@ -331,13 +339,18 @@ def table(records: list[dict[str, Any]]) -> str:
                     dataset,
                     _spread([r["modes"] for r in runs], 1),
                     f"{sum(r['modes'] == every for r in runs)} of {len(runs)}",
+                    f"{statistics.fmean(_on_the_way(r) for r in runs):.1f}",
                     _spread([100 * r["high_quality"] for r in runs], 1),
                     _spread([r["reverse_kl"] for r in runs], 3),
                     PUBLISHED.get((name, dataset), "-"),
-                    f"{statistics.fmean(r['seconds'] for r in runs):.0f}",
+                    f"{statistics.fmean(r.get('cpu_seconds', r['seconds']) for r in runs):.0f}",
                 ]
             )
     return common.table(header, rows)
+
+
+def _on_the_way(record: dict[str, Any]) -> float:
+    return statistics.fmean(c["modes"] for c in record["checkpoints"])
 
 
 def _spread(values: list[float], digits: int) -> str:
@@ -381,6 +394,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--g-rate", type=float, default=G_RATE)
     parser.add_argument("--d-rate", type=float, default=D_RATE)
     parser.add_argument("--output", type=Path, default=Path("runs/modes"))
+    parser.add_argument("--collect", action="store_true", help="only gather and draw what is there")
+    parser.add_argument("--speed", action="store_true", help="only time gan and unrolled_5, alone")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -392,6 +407,16 @@ def main(argv: list[str] | None = None) -> None:
     unknown = [n for n in (*names, *datasets) if n not in MODELS and n not in DATASETS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; models: {', '.join(MODELS)}")
+    default = parser.parse_args([])
+    same = all(getattr(options, n) == getattr(default, n) for n in ("steps", "g_rate", "d_rate"))
+    if options.speed:
+        speed(options)
+        return
+    if same and RESULT.exists():
+        for record in json.loads(RESULT.read_text())["runs"]:
+            path = _record(options.output, record["model"], record["dataset"], record["seed"])
+            if not path.exists():
+                path.write_text(json.dumps(record, indent=1))
     jobs = [
         (n, d, s)
         for s in range(options.seeds)
@@ -399,18 +424,44 @@ def main(argv: list[str] | None = None) -> None:
         for n in names
         if s in seeds_of(n, options.seeds)
     ]
-    run_all(jobs, options)
-    records = [json.loads(_record(options.output, *job).read_text()) for job in jobs]
+    if not options.collect:
+        run_all(jobs, options)
+    records = [json.loads(f.read_text()) for f in sorted(options.output.glob("*.json"))]
+    records = [r for r in records if r["steps"] == options.steps and r["model"] in MODELS]
     print(table(records))
-    default = parser.parse_args([])
-    same = ("models", "datasets", "seeds", "steps", "g_rate", "d_rate")
-    if all(getattr(options, n) == getattr(default, n) for n in same):
-        common.write_json(
-            common.RESULTS / "modes.json",
-            {**common.stamp("python -m benchmarks.modes"), "runs": records},
-        )
-        for dataset in datasets:
+    if same:
+        collect(records, options)
+
+
+def collect(records: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Write the record (its stamp and speed stay unless they are renewed) and the pictures."""
+    order = {n: i for i, n in enumerate(MODELS)}
+    records.sort(key=lambda r: (DATASETS.index(r["dataset"]), order[r["model"]], r["seed"]))
+    before = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    content = {**common.stamp("python -m benchmarks.modes"), "runs": records}
+    if "speed" in before:
+        content["speed"] = before["speed"]
+    common.write_json(RESULT, content)
+    for dataset in DATASETS:
+        if any(options.output.glob(f"{dataset}.*.0.npz")):
             draw(records, dataset, options.output, DOCS / f"modes-{dataset}.png")
+
+
+def speed(options: argparse.Namespace) -> None:
+    """One run of `gan` and of `unrolled_5` with all cores and nothing beside it, recorded."""
+    options.threads, options.output = common.cores(), options.output / "speed"
+    options.output.mkdir(parents=True, exist_ok=True)
+    load, found = common.OthersLoad(), []
+    keys = ("model", "steps", "seconds", "ms_per_step", "graph_ms_per_step", "outside_graph")
+    for name in ("gan", "unrolled_5"):
+        _one((name, "ring", 0), options)
+        record = json.loads(_record(options.output, name, "ring", 0).read_text())
+        found.append({"threads": options.threads, **{k: record[k] for k in keys}})
+        print(found[-1], flush=True)
+    content = json.loads(RESULT.read_text()) if RESULT.exists() else {"runs": []}
+    stamp = common.stamp("python -m benchmarks.modes --speed")
+    content["speed"] = {**stamp, "others_load": load.share(), "runs": found}
+    common.write_json(RESULT, content)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,13 @@ def few_labels(
 ) -> tf.data.Dataset:
     """Half of each batch are the few labelled images, again and again, half are all images.
 
+    The two take turns in the batch, so that every replica of a strategy gets as many of both.
+
     Args:
         images: uint8 0..255 or float in [-1, 1], `(n, h, w, c)`.
         labels: ints `(n,)`; those of the images that are not chosen are not looked at again.
         per_class: labels that are kept in each class.
-        batch_size: even; the first half is labelled, the second half has the label -1.
+        batch_size: even; rows 0, 2, ... are labelled, rows 1, 3, ... have the label -1.
         seed: together with the epoch decides the order of both halves.
         draw: which images keep their labels: another number draws others.
 
@@ -63,13 +65,15 @@ def few_labels(
     stored_labels = pipeline.constant_on_host(labels)
 
     def fetch(pair: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        indices = tf.concat([tf.gather(known, pair), others], 0)
+        pair = tf.gather(known, pair)
+        indices = tf.reshape(tf.stack([pair, others], 1), [batch_size])
         batch = tf.gather(stored, indices)
         batch = pipeline.scale_to_float(batch) if batch.dtype == tf.uint8 else batch
-        given = tf.concat([tf.gather(stored_labels, indices[:half]), -tf.ones_like(others)], 0)
-        return batch, given
+        given = tf.stack([tf.gather(stored_labels, pair), -tf.ones_like(others)], 1)
+        return batch, tf.reshape(given, [batch_size])
 
-    labelled = pipeline.permuted_batches(len(chosen), seed, half).repeat()
+    labelled = pipeline.permuted_batches(len(chosen), seed, len(chosen)).repeat()
+    labelled = labelled.rebatch(half, drop_remainder=True)  # of many passes, if labels are fewer
     every = pipeline.permuted_batches(len(images), seed + 1, half)
     both = tf.data.Dataset.zip((labelled, every))
     dataset = pipeline.fetched(both, fetch, len(images) // half)

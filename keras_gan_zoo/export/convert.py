@@ -17,6 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_gan_zoo.export.fold import bounded
 from keras_gan_zoo.export.saved_model import frozen, quiet, specs
 from keras_gan_zoo.training import latents
 
@@ -46,7 +47,7 @@ FORMATS: dict[str, Format] = {
     "onnx": Format("generator.onnx", "onnx", ("tf2onnx", "onnxruntime"), 1e-4, 1e-5),
     "litert": Format("generator.tflite", "litert", ("ai_edge_litert",), 1e-4, 1e-5),
     "litert_float16": Format("generator_float16.tflite", "litert", ("ai_edge_litert",), 5e-2, 2e-3),
-    "litert_int8": Format("generator_int8.tflite", "litert", ("ai_edge_litert",), 1.0, 0.1),
+    "litert_int8": Format("generator_int8.tflite", "litert", ("ai_edge_litert",), 1.0, 0.05),
     "openvino": Format("generator.xml", "openvino", ("openvino",), 1e-4, 1e-5),
 }
 
@@ -121,7 +122,7 @@ def _openvino(gan: Any, network: Any, path: Path, batch_size: int | None) -> Non
 
 
 def _litert(gan: Any, network: Any, path: Path, batch_size: int, mode: str) -> None:
-    function = _function(gan, network, batch_size)
+    function = _function(gan, bounded(network) if mode == "int8" else network, batch_size)
     module = tf.Module()
     module.function = function
     with tempfile.TemporaryDirectory() as folder:

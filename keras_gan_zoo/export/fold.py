@@ -8,10 +8,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_gan_zoo.layers import NarrowConv2D
+
 PRECISIONS = ("float32", "bfloat16")
 # Layers through which a per-channel scale and shift passes unchanged.
 _SHAPE_ONLY = (layers.Reshape, layers.Cropping2D, layers.UpSampling2D, layers.Identity)
 _LINEAR = (layers.Dense, layers.Conv2D, layers.Conv2DTranspose)
+_STEEP, _SHIFT = 0.75, 3.0  # [-4, 4] to [0, 6]
 
 
 def fold(generator: Any, precision: str = "float32") -> Any:
@@ -89,6 +92,77 @@ def fold(generator: Any, precision: str = "float32") -> Any:
             variable.assign(ops.cast(value, variable.dtype))
     network.trainable = False
     return network
+
+
+def bounded(network: Any) -> Any:
+    """A copy of a generator whose last tanh sees [-4, 4] only: the form for 8-bit integers.
+
+    Where images are black a trained generator's last layer gives -100, and 8 bits spread over
+    [-100, 100] leave three numbers for all greys. Here x is computed as relu6(3/4 x + 3), scale and
+    shift in the layer's weights and the clip in its integer kernel; tanh(4/3 y - 4) follows, which
+    differs from tanh(x) by less than 7e-4.
+
+    Args:
+        network: a generator; one that does not end in a tanh behind a linear layer (reshapes may
+            follow) is returned as it is.
+
+    Returns:
+        A functional Keras model with the same inputs and outputs.
+    """
+    found = _last_tanh(network) if _is_functional(network) else None
+    if found is None:
+        return network
+    linear, tanh = found
+    squash = layers.Activation("tanh", name=f"{linear}_bounded_tanh")
+    widen = layers.Rescaling(1.0 / _STEEP, offset=-_SHIFT / _STEEP, name=f"{linear}_bounded")
+
+    def clone(layer: Any) -> Any:
+        if not isinstance(layer, layers.Layer):
+            return layer
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer)
+        config = layer.get_config()
+        if layer.name != linear:
+            return type(layer).from_config(config)
+        kind = layers.Conv2D if isinstance(layer, NarrowConv2D) else type(layer)
+        return kind.from_config({**config, "activation": "relu6", "use_bias": True})
+
+    def call(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer.name == tanh != linear:
+            return squash(x)
+        y = layer(x, *args, **kwargs)
+        if layer.name != linear:
+            return y
+        return widen(y) if tanh != linear else squash(widen(y))
+
+    copy = keras.models.clone_model(network, clone_function=clone, call_function=call)
+    sources = {layer.name: layer for layer in network.layers}
+    for layer in (x for x in copy.layers if x.weights):
+        values = sources[layer.name].get_weights()
+        if layer.name == linear:
+            kernel, *bias = values
+            bias = bias[0] if bias else np.zeros(layer.bias.shape, np.float32)
+            values = [_STEEP * kernel, _STEEP * bias + _SHIFT]
+        layer.set_weights(values)
+    copy.trainable = False
+    return copy
+
+
+def _last_tanh(model: Any) -> tuple[str, str] | None:
+    """Names of the linear layer in front of the last tanh and of the layer that applies it."""
+    if len(model.outputs) != 1:
+        return None
+    layer = model.outputs[0]._keras_history.operation
+    while isinstance(layer, _SHAPE_ONLY) and len(layer._inbound_nodes) == 1:
+        layer = _producer(layer)
+    tanh = layer
+    if isinstance(layer, layers.Activation):
+        layer = _producer(layer)
+    own = keras.activations.tanh if layer is tanh else keras.activations.linear
+    linear = isinstance(layer, _LINEAR) and layer.activation is own
+    squashed = layer is tanh or tanh.activation is keras.activations.tanh
+    once = all(len(x._inbound_nodes) == 1 for x in (layer, tanh)) and len(layer._outbound_nodes) < 2
+    return (layer.name, tanh.name) if linear and squashed and once else None
 
 
 def _is_functional(model: Any) -> bool:

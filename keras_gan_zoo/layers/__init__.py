@@ -6,7 +6,7 @@ from keras_gan_zoo.layers.grouped_conv import GroupedConv2D
 from keras_gan_zoo.layers.maxout import Maxout
 from keras_gan_zoo.layers.minibatch import MinibatchDiscrimination, MinibatchStdDev
 from keras_gan_zoo.layers.narrow_conv import NarrowConv2D
-from keras_gan_zoo.layers.noise import InstanceNoise
+from keras_gan_zoo.layers.noise import GaussianNoise, InstanceNoise
 from keras_gan_zoo.layers.pack import Pack
 from keras_gan_zoo.layers.reconstruction import ReconstructionError
 from keras_gan_zoo.layers.replay import ReplayBuffer
@@ -21,6 +21,7 @@ from keras_gan_zoo.layers.weight_norm import WeightNormalization, initialise_wei
 __all__ = [
     "BatchNormalization",
     "DropReference",
+    "GaussianNoise",
     "GroupedConv2D",
     "InstanceNoise",
     "LearnedBasis",

@@ -28,7 +28,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        plain = mask is None and not self.renorm and self.scale and self.center
+        plain = mask is None and not self.renorm and self.center
         last = self.axis in (-1, len(inputs.shape) - 1)
         if not (training and self.trainable and plain and last):
             return super().call(inputs, training=training, mask=mask)
@@ -45,7 +45,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             x = tf.reshape(x, [-1, 1, 1, inputs.shape[-1]])
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
-            scale=tf.convert_to_tensor(self.gamma.value),
+            scale=tf.convert_to_tensor(self.gamma.value) if self.scale else tf.ones(x.shape[-1]),
             offset=tf.convert_to_tensor(self.beta.value),
             mean=tf.zeros([0]),
             variance=tf.zeros([0]),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_gan_zoo.layers import BatchNormalization, WeightNormalization
+from keras_gan_zoo.layers import BatchNormalization, GaussianNoise, WeightNormalization
 
 NOISE = 0.5
 
@@ -19,7 +19,7 @@ NOISE = 0.5
 def generator(image_shape: Sequence[int], latent_dim: int = 100, width: int = 500) -> keras.Model:
     """z `(b, latent_dim)` -> images in [-1, 1]: two hidden layers, BatchNormalization, softplus.
 
-    The last layer is weight-normalised.
+    BatchNormalization learns no scale. The last layer is weight-normalised.
 
     Args:
         image_shape: `(h, w, c)`.
@@ -29,7 +29,7 @@ def generator(image_shape: Sequence[int], latent_dim: int = 100, width: int = 50
     x = z = keras.Input((latent_dim,), name="z")
     for _ in range(2):
         x = keras.layers.Dense(width, use_bias=False)(x)
-        x = BatchNormalization(momentum=0.9, epsilon=1e-6)(x)
+        x = BatchNormalization(momentum=0.9, epsilon=1e-6, scale=False)(x)
         x = keras.layers.Activation("softplus")(x)
     last = keras.layers.Dense(math.prod(image_shape), activation="sigmoid", dtype="float32")
     x = WeightNormalization(last, dtype="float32")(x)
@@ -53,14 +53,14 @@ def classifier(image_shape: Sequence[int], num_classes: int = 10, width: int = 1
     x = images = keras.Input(tuple(image_shape), name="images")
     x = keras.layers.Rescaling(0.5, offset=0.5)(x)
     x = keras.layers.Flatten()(x)
-    x = keras.layers.GaussianNoise(0.3)(x)
+    x = GaussianNoise(0.3)(x)
     for i, share in enumerate((1, 2, 4, 4, 4)):
         dense = keras.layers.Dense(
             max(1, width // share), activation="relu", kernel_initializer=_normal()
         )
         name = "features" if i == 4 else None
         x = WeightNormalization(dense, train_scale=False, name=name)(x)
-        x = keras.layers.GaussianNoise(NOISE)(x)
+        x = GaussianNoise(NOISE)(x)
     last = keras.layers.Dense(num_classes, kernel_initializer=_normal(), dtype="float32")
     logits = WeightNormalization(last, dtype="float32", name="classes")(x)
     return keras.Model(images, logits, name="classifier")

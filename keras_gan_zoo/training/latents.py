@@ -7,12 +7,13 @@ that an uninterrupted run would have drawn.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from keras_gan_zoo.layers.noise import normal
 
 
 class StepRandom:
@@ -44,7 +45,7 @@ class StepRandom:
 
     def normal(self, shape: Sequence[int] | Any) -> Any:
         """float32 N(0, 1) of the given shape."""
-        return _normal(shape, self._next_seed())
+        return normal(shape, self._next_seed())
 
     def normal_rows(self, n: Any, width: int) -> Any:
         """float32 N(0, 1) `(n, width)`: this replica's part of the global batch's rows.
@@ -59,7 +60,7 @@ class StepRandom:
         start = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
         draw, self._draws = self._draws, self._draws + 1
         seed = tf.random.experimental.stateless_fold_in(self._seed, draw)
-        rows = _normal([tf.reduce_sum(sizes), width], seed)
+        rows = normal([tf.reduce_sum(sizes), width], seed)
         return rows[start : start + n]
 
     def uniform(self, shape: Sequence[int] | Any) -> Any:
@@ -71,20 +72,6 @@ class StepRandom:
         return tf.random.stateless_uniform(
             shape, self._next_seed(), minval=0, maxval=high, dtype=tf.int32
         )
-
-
-def _normal(shape: Sequence[int] | Any, seed: Any) -> Any:
-    """float32 N(0, 1) by Box and Muller's transform, at most 5.6 in size.
-
-    On CPUs TensorFlow's own normal numbers take half as long again: their logarithms, sines and
-    cosines are not vectorised, and where the networks are small z is the larger part of a step.
-    """
-    shape = tf.convert_to_tensor(shape, tf.int32)
-    number = tf.reduce_prod(shape)
-    u = tf.random.stateless_uniform([2, (number + 1) // 2], seed)
-    radius, angle = tf.sqrt(-2.0 * tf.math.log(1.0 - u[0])), 2.0 * math.pi * u[1]
-    pairs = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], 0)
-    return tf.reshape(pairs[:number], shape)
 
 
 def latents(n: Any, latent_dim: int, seed: Any) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_gan_zoo as zoo
-from keras_gan_zoo.export.fold import fold
+from keras_gan_zoo.export.fold import bounded, fold
 
 
 def norms(model):
@@ -141,3 +141,26 @@ def test_models_of_another_kind():
         fold(own, "bfloat16")
     with pytest.raises(ValueError, match="precision must be one of"):
         fold(own, "half")
+
+
+@pytest.mark.parametrize("name", ["gan", "dcgan", "began", "sngan"])
+def test_the_last_tanh_is_bounded_for_integers(name):
+    """tanh(clip(x, -4, 4)) to rounding, where x goes far beyond."""
+    size = 32 if name == "sngan" else 16
+    network = fold(zoo.create(name, (size, size, 1), width=8, latent_dim=8, seed=0).generator)
+    linear = next(x for x in reversed(network.layers) if hasattr(x, "kernel"))
+    z = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    largest = np.arctanh(np.abs(np.asarray(network(z, training=False))).max())
+    linear.kernel.assign(linear.kernel * (20.0 / largest))
+    clipped = bounded(network)
+    images = np.asarray(network(z, training=False))
+    assert np.abs(images).max() > 0.9999
+    expected = np.clip(images, -np.tanh(4.0), np.tanh(4.0))
+    np.testing.assert_allclose(np.asarray(clipped(z, training=False)), expected, atol=1e-4)
+    assert "relu6" in [getattr(getattr(x, "activation", 0), "__name__", "") for x in clipped.layers]
+
+
+def test_a_generator_without_a_last_tanh_is_not_bounded():
+    z = keras.Input((3,))
+    network = keras.Model(z, layers.Dense(2)(layers.Dense(4, activation="tanh")(z)))
+    assert bounded(network) is network

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gan_zoo.layers import InstanceNoise, ReplayBuffer
+from keras_gan_zoo.layers import GaussianNoise, InstanceNoise, ReplayBuffer
 from keras_gan_zoo.training.latents import StepRandom
 
 
@@ -15,6 +15,19 @@ def test_noise_has_the_level_and_only_in_training():
     assert abs(noise.std() - 0.3) < 0.01 and abs(noise.mean()) < 0.02
     other = layer(x, training=True).numpy() - x
     assert abs(np.corrcoef(noise.ravel(), other.ravel())[0, 1]) < 0.05  # independent draws
+
+
+def test_gaussian_noise_is_that_of_keras():
+    layer = GaussianNoise(0.5, seed=0)
+    x = np.ones((64, 500), "float32")
+    np.testing.assert_array_equal(layer(x, training=False), x)
+    noise = (layer(x, training=True).numpy() - x).ravel()
+    assert abs(noise.std() - 0.5) < 0.01 and abs(noise.mean()) < 0.01
+    assert abs(np.mean(np.abs(noise) < 0.5) - 0.6827) < 0.01  # within one deviation
+    other = (layer(x, training=True).numpy() - x).ravel()
+    assert abs(np.corrcoef(noise, other)[0, 1]) < 0.02
+    copy = GaussianNoise.from_config(layer.get_config())
+    np.testing.assert_allclose((copy(x, training=True).numpy() - x).ravel(), noise)
 
 
 def test_noise_is_annealed_by_updates_not_by_calls():

@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 import keras_gan_zoo as zoo
+from keras_gan_zoo.models.ssgan_k1 import _first_others
 from keras_gan_zoo.training import Batch
+from keras_gan_zoo.training.latents import StepRandom
 
 SHAPE = (16, 16, 1)
 RNG = np.random.default_rng(0)
@@ -62,6 +64,63 @@ def test_labels_of_all_images_or_of_none(gan):
     assert float(every["supervised"]) > 0
 
 
+def test_the_twin_classifies_and_is_no_player(gan, tmp_path):
+    twin, classifier = gan.ema_classifier, gan.discriminator
+    assert [n.name for n in gan.networks()] == ["generator", "classifier"]
+    assert not twin.trainable_variables
+    start = [w.numpy() for w in twin.weights]
+    for w in classifier.trainable_weights:
+        w.assign_add(tf.ones_like(w))
+    np.testing.assert_array_equal(twin.weights[0], start[0])
+    gan.step.assign(30)
+    gan.after_discriminator()
+    decay = 31 / 40  # the ramp
+    for average, before, weight in zip(twin.weights, start, classifier.weights, strict=True):
+        expected = decay * before + (1 - decay) * weight.numpy()
+        np.testing.assert_allclose(average, expected, rtol=1e-5, atol=1e-6)
+    averaged = tf.nn.softmax(twin(IMAGES))
+    np.testing.assert_allclose(gan.classify(IMAGES), averaged, rtol=1e-5)
+    present = tf.nn.softmax(classifier(IMAGES))
+    np.testing.assert_allclose(gan.classify(IMAGES, averaged=False), present, rtol=1e-5)
+    assert np.abs(averaged - present).max() > 1e-3
+    gan.save_weights(tmp_path / "gan.weights.h5")
+    other = zoo.create("ssgan_k1", SHAPE, width=16, latent_dim=8, classes=4, seed=1)
+    other.load_weights(tmp_path / "gan.weights.h5")
+    np.testing.assert_array_equal(other.classify(IMAGES), gan.classify(IMAGES))
+    copy = type(gan).from_config(gan.get_config())
+    assert copy.classifier_ema.decay == 0.9999 and copy.ema_classifier is not None
+
+
+def test_without_average():
+    gan = zoo.create("ssgan_k1", SHAPE, width=16, latent_dim=8, classifier_ema=None, seed=0)
+    assert gan.ema_classifier is None and len(gan.networks()) == 2
+    present = gan.classify(IMAGES, averaged=False)
+    np.testing.assert_array_equal(gan.classify(IMAGES), present)
+
+
+def test_the_generator_meets_the_images_without_label(gan):
+    gan.random = StepRandom(0, tf.constant(0, tf.int64))
+    (batch,) = gan.minibatches((tf.constant(IMAGES), tf.constant(LABELS)))
+    assert batch.z.shape == (8, 8)  # as many as there are
+    batch.fake = gan.generate(batch.z)
+    features = gan.features(np.concatenate([IMAGES[LABELS < 0], batch.fake]), "features")
+    real, fake = np.split(np.array(features, np.float64), 2)
+    terms = gan.generator_terms(batch)
+    assert list(terms) == ["feature_matching"]  # the mean of the squares
+    expected = np.mean((real.mean(0) - fake.mean(0)) ** 2)
+    np.testing.assert_allclose(terms["feature_matching"], expected, rtol=1e-4)
+
+
+def test_the_start_is_on_images_without_label(gan):
+    data = tf.data.Dataset.from_tensors((IMAGES, LABELS)).repeat(3)
+    found = _first_others(data, 20)
+    expected = np.concatenate([IMAGES[LABELS < 0]] * 3)[:20]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(
+        _first_others(tf.data.Dataset.from_tensors(IMAGES), 5), IMAGES[:5]
+    )
+
+
 def test_the_paper_s_networks():
     gan = zoo.create("ssgan_k1", (28, 28, 1))
     shapes = [
@@ -74,7 +133,9 @@ def test_the_paper_s_networks():
     assert trained == [False] * 5 + [True]
     for optimizer in (gan.g_optimizer, gan.d_optimizer):
         np.testing.assert_allclose(float(optimizer.learning_rate), 3e-3, rtol=1e-6)
-        assert optimizer.beta_1 == 0.5
+        assert optimizer.beta_1 == 0.5 and optimizer.epsilon == 1e-4
+    assert gan.classifier_ema.decay == 0.9999
+    assert gan.penalties[0].weight == 1 / 250
     assert gan.penalties[0].replaces_loss and gan.num_classes is None
 
 
@@ -91,7 +152,7 @@ def test_learns_from_a_few_labels_and_reports_accuracy(tmp_path):
     assert len(data.chosen) == 6 and len(data) == 6
     batch, given = next(iter(data))
     assert batch.shape == (32, *SHAPE)
-    assert np.all(np.array(given)[16:] == -1) and set(np.array(given)[:16]) == {0, 1, 2}
+    assert np.all(np.array(given)[1::2] == -1) and set(np.array(given)[::2]) == {0, 1, 2}
     history = gan.fit(data, epochs=8, verbose=0, validation_data=(images, labels)).history
     assert history["val_accuracy"][-1] > 0.9
     logs = gan.evaluate(images, labels, verbose=0, return_dict=True)

@@ -1,0 +1,53 @@
+"""The semi-supervised benchmark's bookkeeping: what is done, the table, the picture."""
+
+import argparse
+import json
+
+import numpy as np
+
+from benchmarks import semi_supervised
+
+
+def record(draw, errors, labels=100):
+    return {
+        "labels": labels,
+        "draw": draw,
+        "epochs": len(errors),
+        "errors": errors[-1],
+        "errors_present": errors[-1] + 10,
+        "seconds": 60.0,
+        "ms_per_step": 50.0,
+        "history": {"errors": errors, "errors_present": [e + 10 for e in errors]},
+    }
+
+
+def test_table_has_mean_deviation_and_the_paper_s():
+    rows = semi_supervised.table([record(0, [300, 90]), record(1, [200, 110])]).splitlines()
+    cells = [c.strip() for c in rows[2].strip("|").split("|")]
+    assert cells == ["100", "2", "2", "100.0 ± 14.1", "110.0 ± 14.1", "93 ± 6.5", "50.0", "60"]
+    assert " 12.0 ± 0.0 " in semi_supervised.table([record(0, [12], labels=30)])
+
+
+def test_a_run_is_done_when_it_has_the_epochs(tmp_path):
+    options = argparse.Namespace(output=tmp_path, labels=100, epochs=2)
+    assert not semi_supervised._done(options, 0)
+    (tmp_path / "100.0.json").write_text(json.dumps(record(0, [5, 4])))
+    assert semi_supervised._done(options, 0)
+    options.epochs = 3  # it is continued
+    assert not semi_supervised._done(options, 0)
+
+
+def test_picture(tmp_path):
+    path = tmp_path / "errors.png"
+    semi_supervised.picture([record(0, [2000, 300, 90]), record(1, [1500, 200, 110])], path)
+    assert path.stat().st_size > 1000
+
+
+def test_errors_counts_both_kinds_of_weights():
+    class Fake:
+        def classify(self, images, batch_size, averaged):
+            right = np.eye(10)[np.arange(20) % 10]
+            return right if averaged else np.roll(right, 1, axis=1)
+
+    found = semi_supervised.errors(Fake(), np.zeros((20, 28, 28, 1)), np.arange(20) % 10)
+    assert found == {"errors": 0, "errors_present": 20}
