@@ -139,7 +139,9 @@ def _wgan_gp(dataset: str, **options: Any) -> Any:
 def _r3gan(dataset: str, **options: Any) -> Any:
     import keras_gan_zoo as zoo
 
-    penalties = [zoo.penalties.R1(GAMMA), zoo.penalties.R2(GAMMA)]
+    # the slope that counts is that over D's scaled inputs: as if the data came so
+    gamma = GAMMA / SCALE[dataset] ** 2
+    penalties = [zoo.penalties.R1(gamma), zoo.penalties.R2(gamma)]
     return zoo.GAN(*networks(dataset), loss="relativistic", penalties=penalties, **options)
 
 
@@ -157,7 +159,7 @@ def _improved(dataset: str, **options: Any) -> Any:
     )
 
 
-GAMMA = 1.0
+GAMMA = 1.0  # of R1 and R2
 MODELS: dict[str, Callable[..., Any]] = {
     "gan": _plain("minimax"),
     "nsgan": _plain("non_saturating"),

@@ -117,6 +117,23 @@ def forms(preset: str, repeats: int, seconds: float, calls: int) -> list[dict[st
     return rows
 
 
+def table(rows: list[dict[str, Any]]) -> str:
+    """The forms, one row each."""
+    header = ["form", "images/s", "/ predict", "batch 1, p50 ms", "p99 ms", "max difference"]
+    cells = [
+        [
+            r["form"],
+            f"{r['images_per_second']:,.0f}",
+            f"{r['times_predict']:.2f}",
+            r["latency_ms_p50"],
+            r["latency_ms_p99"],
+            f"{r['max_abs']:.1g}",
+        ]
+        for r in rows
+    ]
+    return common.table(header, cells)
+
+
 def _median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
@@ -260,19 +277,7 @@ def main() -> None:
         return None
     repeats, span, calls = (1, 0.5, 50) if arguments.quick else (5, 2.0, 500)
     rows = forms(arguments.preset, repeats, span, calls)
-    header = ["form", "images/s", "/ predict", "batch 1, p50 ms", "p99 ms", "max difference"]
-    cells = [
-        [
-            r["form"],
-            f"{r['images_per_second']:,.0f}",
-            f"{r['times_predict']:.2f}",
-            r["latency_ms_p50"],
-            r["latency_ms_p99"],
-            f"{r['max_abs']:.1g}",
-        ]
-        for r in rows
-    ]
-    print(common.table(header, cells))
+    print(table(rows))
     if arguments.quick:
         return None
     record = common.stamp("python -m benchmarks.serving")

@@ -6,8 +6,8 @@
 MNIST_FOLDER holds the four IDX files. Each run is a process of its own with one thread and writes
 one JSON file, 64 samples (NPZ, PNG) and a log into the output folder. A run that is there is not
 done again; one that was killed continues from its last epoch of 500 steps. Writes
-`benchmarks/results/stacked.json` and `docs/stacked-mnist.png` (with other than the default options:
-only a picture into the output folder); prints the table.
+`benchmarks/results/stacked.json` and `docs/stacked-mnist.png` from all runs there (with other steps
+or rates: only a picture into the output folder); prints the table.
 
 Data: three digits of MNIST's training set, drawn anew for every image, in the three channels of a
 28x28 image. Counting: the ten digits' logits of the extractor `grey28` read each channel of 26,000
@@ -506,11 +506,14 @@ def main(argv: list[str] | None = None) -> None:
     order = sorted(names, key=lambda n: -COST.get(n, 1.0))
     jobs = [(REAL, 0), *((n, s) for s in range(options.seeds) for n in order)]
     run_all(jobs, options)
-    records = [json.loads(_record(options.output, *job).read_text()) for job in jobs]
+    records = [
+        json.loads(path.read_text())
+        for job in ((REAL, 0), *((n, seed) for n in MODELS for seed in range(10)))
+        if (path := _record(options.output, *job)).exists()
+    ]
     print(table(records))
     default = parser.parse_args(["--data", str(options.data)])
-    same = ("models", "seeds", "steps", "g_rate", "d_rate")
-    if all(getattr(options, n) == getattr(default, n) for n in same):
+    if all(getattr(options, n) == getattr(default, n) for n in ("steps", "g_rate", "d_rate")):
         common.write_json(
             common.RESULTS / "stacked.json",
             {**common.stamp("python -m benchmarks.stacked --data MNIST_FOLDER"), "runs": records},

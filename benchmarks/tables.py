@@ -1,4 +1,4 @@
-"""Write the generated tables into README.md: models, presets, speed.
+"""Write the generated tables into README.md and the pages in docs/.
 
     python -m benchmarks.tables [--check]
 
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import common
 from keras_gan_zoo import registry
 from keras_gan_zoo.hub.manifest import Manifest
 from keras_gan_zoo.hub.resolve import local_presets
@@ -54,19 +55,74 @@ def _figure(manifest: Manifest, name: str) -> str:
     return f"{found[0]['value']:.4g}" if found else ""
 
 
-SECTIONS: dict[str, Callable[[], str]] = {"models": models, "presets": presets}
+def modes() -> str:
+    """The mixtures: every contestant, mean and deviation over its seeds."""
+    from benchmarks import modes as benchmark
+
+    return benchmark.table(read_result("modes")["runs"])
 
 
-def render(text: str) -> str:
-    """The README with every generated section renewed.
+def modes_speed() -> str:
+    """The runs of the speed target."""
+    runs = read_result("modes")["speed"]["runs"]
+    header = ["model", "steps", "threads", "seconds", "ms / step", "ms / step, graph", "not graph"]
+    rows = [
+        [
+            r["model"],
+            f"{r['steps']:,}",
+            r["threads"],
+            f"{r['seconds']:.0f}",
+            f"{r['ms_per_step']:.2f}",
+            f"{r['graph_ms_per_step']:.2f}",
+            f"{100 * r['outside_graph']:.0f} %",
+        ]
+        for r in runs
+    ]
+    return common.table(header, rows)
+
+
+def stacked() -> str:
+    """Stacked MNIST."""
+    from benchmarks import stacked as benchmark
+
+    return benchmark.table(read_result("stacked")["runs"])
+
+
+def semi_supervised() -> str:
+    """Few labels."""
+    from benchmarks import semi_supervised as benchmark
+
+    return benchmark.table(read_result("semi_supervised")["runs"])
+
+
+def serving() -> str:
+    """Exported forms beside `predict`."""
+    from benchmarks import serving as benchmark
+
+    return benchmark.table(read_result("serving")["forms"])
+
+
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"models": models, "presets": presets},
+    "docs/mode-collapse.md": {
+        "modes": modes,
+        "speed": modes_speed,
+        "stacked": stacked,
+        "semi-supervised": semi_supervised,
+    },
+}
+
+
+def render(text: str, sections: dict[str, Callable[[], str]], page: str) -> str:
+    """A page with every generated section renewed.
 
     Raises:
         ValueError: a section's markers are missing.
     """
-    for name, make in SECTIONS.items():
+    for name, make in sections.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(text):
-            raise ValueError(f"README.md has no section <!-- {name} --> ... <!-- /{name} -->.")
+            raise ValueError(f"{page} has no section <!-- {name} --> ... <!-- /{name} -->.")
         body = make() + "\n"
         text = pattern.sub(lambda m, body=body: m.group(1) + body + m.group(2), text)
     return text
@@ -81,15 +137,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     arguments = parser.parse_args(argv)
-    path = ROOT / "README.md"
-    before = path.read_text()
-    after = render(before)
-    if arguments.check:
+    stale = []
+    for page, sections in PAGES.items():
+        path = ROOT / page
+        before = path.read_text()
+        after = render(before, sections, page)
         if before != after:
-            print("README.md is stale: run `python -m benchmarks.tables`.")
-        return int(before != after)
-    path.write_text(after)
-    return 0
+            stale.append(page)
+        if not arguments.check:
+            path.write_text(after)
+    if arguments.check and stale:
+        print(f"{', '.join(stale)}: stale, run `python -m benchmarks.tables`.")
+    return int(arguments.check and bool(stale))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ def _load(folder: Path, manifest: Manifest) -> GAN:
         )
     for network, path in listed.items():
         weights.load(networks[network], folder / path)
+        if network in gan.twins():
+            gan.twins()[network].set_weights(networks[network].get_weights())
     gan.recipe = {**gan.recipe, "config": dict(manifest.config), "preset": manifest.name}
     return gan
 
@@ -212,8 +214,7 @@ def _copy(gan: GAN, manifest: Manifest, networks: Sequence[str]) -> dict[str, An
     for name in networks:
         if name not in own:
             raise ValueError(f"networks must be of {', '.join(sorted(own))}. Received: {name!r}")
-        averaged = gan.ema_generator if name == "generator" else None
-        source, target = averaged or own[name], _networks(built)[name]
+        source, target = gan.twins().get(name, own[name]), _networks(built)[name]
         if [v.shape for v in source.weights] != [v.shape for v in target.weights]:
             raise ValueError(
                 f"The recipe zoo.create({manifest.builder!r}, **{manifest.config}) builds another "

@@ -89,8 +89,9 @@ class SemiSupervisedGAN(GAN):
         if self.ema_classifier is not None:
             self.ema_classifier.set_weights(self.discriminator.get_weights())
 
-    def networks(self) -> list[keras.Model]:
-        return [n for n in super().networks() if n is not self.ema_classifier]
+    def twins(self) -> dict[str, keras.Model]:
+        own = {} if self.ema_classifier is None else {"discriminator": self.ema_classifier}
+        return {**super().twins(), **own}
 
     # ------------------------------------------------------------------ classifying
 

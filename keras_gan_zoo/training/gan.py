@@ -556,9 +556,16 @@ class GAN(keras.Model):
         return self.generator
 
     def networks(self) -> list[keras.Model]:
-        """Every network of the game (the EMA twin is not a player)."""
-        twin = self.ema_generator
-        return [n for n in self.layers if isinstance(n, keras.Model) and n is not twin]
+        """Every network of the game (averaged twins are not players)."""
+        twins = [id(twin) for twin in self.twins().values()]
+        return [n for n in self.layers if isinstance(n, keras.Model) and id(n) not in twins]
+
+    def twins(self) -> dict[str, keras.Model]:
+        """Networks with averaged weights, by the attribute of the network that they follow.
+
+        A preset keeps a twin's weights in place of the network's own.
+        """
+        return {} if self.ema_generator is None else {"generator": self.ema_generator}
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Algorithm 1: `d_steps` discriminator updates, then one generator update."""

@@ -91,6 +91,22 @@ def test_mixed_precision_and_conditioning_options_are_kept_apart(tmp_path):
     np.testing.assert_allclose(loaded.sample(4, seed=0), gan.sample(4, seed=0), atol=0.1)
 
 
+def test_averaged_weights_are_kept_whatever_network_they_are_of(tmp_path):
+    """A classifier's average is what its preset holds, and what a loaded one classifies with."""
+    options = {"width": 64, "latent_dim": 8, "classes": 4, "seed": 0}
+    gan = zoo.create("ssgan_k1", (16, 16, 1), **options)
+    for twin in gan.twins().values():
+        twin.set_weights([w * 1.5 for w in twin.get_weights()])
+    both = ("generator", "discriminator")
+    folder = hub.save_preset(gan, tmp_path / "ssgan_k1.a", "ssgan_k1.a", networks=both, **RECORDS)
+    loaded = zoo.from_pretrained(folder)
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)).astype(np.float32)
+    expected = gan.classify(images)
+    assert np.abs(expected - gan.classify(images, averaged=False)).max() > 1e-3
+    np.testing.assert_allclose(loaded.classify(images), expected, atol=1e-6)
+    np.testing.assert_allclose(loaded.classify(images, averaged=False), expected, atol=1e-6)
+
+
 def test_golden_images(preset):
     assert hub.check_golden(preset) < 5e-4  # float16 rounding
     assert hub.check_golden("dcgan.test") < 5e-4
