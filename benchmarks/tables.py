@@ -96,14 +96,22 @@ def semi_supervised() -> str:
 
 
 def serving() -> str:
-    """Exported forms beside `predict`."""
+    """Exported forms beside `predict`, and the server."""
     from benchmarks import serving as benchmark
 
-    return benchmark.table(read_result("serving")["forms"])
+    record = read_result("serving")
+    load = record["load"]
+    text = (
+        f"\n\nThe server under {load['clients']} clients for {load['seconds']:.0f} s: "
+        f"{load['requests']:,} requests, {load['errors']} errors, {load['throughput']:,.0f} a second "
+        f"({load['ratio']:.1f} times one at a time), p50 {load['latency_ms']['p50']:.0f} ms, "
+        f"p99 {load['latency_ms']['p99']:.0f} ms."
+    )
+    return benchmark.table(record["forms"]) + text
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"models": models, "presets": presets},
+    "README.md": {"models": models, "presets": presets, "serving": serving},
     "docs/mode-collapse.md": {
         "modes": modes,
         "speed": modes_speed,
