@@ -103,8 +103,9 @@ def serving() -> str:
     load = record["load"]
     text = (
         f"\n\nThe server under {load['clients']} clients for {load['seconds']:.0f} s: "
-        f"{load['requests']:,} requests, {load['errors']} errors, {load['throughput']:,.0f} a second "
-        f"({load['ratio']:.1f} times one at a time), p50 {load['latency_ms']['p50']:.0f} ms, "
+        f"{load['requests']:,} requests, {load['errors']} errors, {load['throughput']:,.0f} "
+        f"a second ({load['ratio']:.1f} times one at a time), "
+        f"p50 {load['latency_ms']['p50']:.0f} ms, "
         f"p99 {load['latency_ms']['p99']:.0f} ms."
     )
     return benchmark.table(record["forms"]) + text

@@ -10,6 +10,8 @@ import pytest
 
 import keras_gan_zoo as zoo
 
+ROOT = Path(zoo.__file__).parent.parent
+
 PACKAGE = Path(zoo.__file__).parent
 
 # What may be imported from where: a package imports from its own and from lower levels only.
@@ -207,3 +209,20 @@ def test_dcgan_follows_the_guidelines():
         assert abs(float(np.std(layer.kernel)) - 0.02) < 0.002
     assert float(gan.g_optimizer.learning_rate) == pytest.approx(2e-4)
     assert gan.g_optimizer.beta_1 == 0.5
+
+
+def test_a_wheel_holds_every_package_and_the_presets():
+    """setup.cfg lists the packages: the presets are one of them, from another folder."""
+    import configparser
+
+    find_packages = pytest.importorskip("setuptools").find_packages
+    if not (ROOT / "setup.cfg").exists():
+        pytest.skip("not a checkout")
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    listed = parser["options"]["packages"].split()
+    found = find_packages(str(ROOT), include=["keras_gan_zoo*"])
+    assert sorted(listed) == sorted([*found, "keras_gan_zoo.zoo_weights"])
+    kept = parser["options.package_data"]["keras_gan_zoo.zoo_weights"].split()
+    files = {p for p in (ROOT / "zoo_weights").rglob("*") if p.is_file()}
+    assert files and files == {p for k in kept for p in (ROOT / "zoo_weights").glob(k)}

@@ -164,8 +164,11 @@ def test_golden_images_from_every_format(tmp_path):
         run = check.open_export(folder, name)
         images = check.run_all(run, golden["z"], None, check.block_size(name, None))
         difference = np.abs(images - golden["images"].astype(np.float32))
-        allowed = max(1e-3, convert.FORMATS[name].max_abs if name != "saved_model" else 0.0)
-        assert difference.max() <= allowed, name
+        # golden images are float16; integers err more, in few pixels
+        most, mean = {"litert_float16": (0.02, 1e-3), "litert_int8": (1.0, 0.02)}.get(
+            name, (1e-3, 3e-4)
+        )
+        assert difference.max() <= most and difference.mean() <= mean, name
 
 
 @pytest.mark.slow
