@@ -38,7 +38,8 @@ class MinibatchDiscrimination(keras.layers.Layer):
     <tf.Tensor: shape=(3,), dtype=float32, numpy=array([4., 4., 4.], dtype=float32)>
 
     Source: Salimans et al., "Improved Techniques for Training GANs", NeurIPS 2016, section 3.2
-    (100 kernels of 5 numbers in the authors' code, from N(0, .05)).
+    (100 kernels of 5 numbers in the authors' code, from N(0, .05); there an example does not count
+    itself, theta is normalised, and a bias that starts at -1 is added).
     """
 
     def __init__(

@@ -15,14 +15,18 @@ class Pack(keras.layers.Layer):
 
     `(b, ..., c)` -> `(b / size, ..., size * c)`: images become one image of more channels, points
     one longer vector. Put it first in a discriminator, which then gives one logit for each pack.
-    Gradient penalties still see each example's own gradient.
+    Gradient penalties still see each example's own gradient, that of its pack's logit: R1 is a
+    mean over examples and m times weaker than over packs.
+
+    In inference a last pack that lacks examples is filled with the batch's first ones: (b + m - 1)
+    // m packs. In training it is an error.
 
     Args:
         size: examples in a pack, at least 1; 1 changes nothing.
 
     Raises:
-        ValueError: size < 1; a batch of known size that is not a multiple of it. A batch of unknown
-            size stops the step with an `InvalidArgumentError`.
+        ValueError: size < 1; in training, a batch of known size that is not a multiple of it. A
+            batch of unknown size stops the step with an `InvalidArgumentError`.
 
     Example:
 
@@ -45,13 +49,18 @@ class Pack(keras.layers.Layer):
             f"Received: a batch of {batch}"
         )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, training: bool = False) -> Any:
         if self.size == 1:
             return x
         batch, inner = x.shape[0], tuple(x.shape[1:])
-        if batch is not None and batch % self.size:
+        symbolic = isinstance(x, keras.KerasTensor)
+        if not training and not symbolic and (batch is None or batch % self.size):
+            number = tf.shape(x)[0]
+            packs = (number + self.size - 1) // self.size
+            x = tf.gather(x, tf.range(packs * self.size) % number)
+        elif batch is not None and batch % self.size:
             raise ValueError(self._message(batch))
-        if batch is None and not isinstance(x, keras.KerasTensor):
+        elif batch is None and not symbolic:
             rest = tf.shape(x)[0] % self.size
             check = tf.debugging.assert_equal(rest, 0, self._message("another size"))
             with tf.control_dependencies([check] if check is not None else []):
@@ -63,7 +72,7 @@ class Pack(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         batch = input_shape[0]
-        packs = None if batch is None else batch // self.size
+        packs = None if batch is None else -(-batch // self.size)
         return (packs, *input_shape[1:-1], self.size * input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:

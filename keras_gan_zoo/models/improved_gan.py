@@ -74,7 +74,7 @@ def improved_gan(
     if historical_averaging:
         for player in ("discriminator", "generator"):
             penalties.append(HistoricalAveraging(historical_averaging, player=player))
-    options.setdefault("penalties", penalties)
+    options["penalties"] = [*penalties, *options.get("penalties", ())]
     return GAN(
         generator,
         discriminator,

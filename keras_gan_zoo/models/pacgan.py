@@ -7,10 +7,11 @@ the discriminator's first layer; the loss is that of any GAN on the packs. Two d
 are equally far apart in total variation are further apart, as pairs, where one of them lacks modes.
 
 Lin, Khetan, Fanti and Oh, "PacGAN: The power of two samples in generative adversarial networks",
-NeurIPS 2018, section 3. Images: the networks of `dcgan`. Points: two layers of rectifiers and two
-of maxout units, half as wide, of 5 pieces (the authors' mixtures: 400 and 200 units, Adam with
-learning rate 1e-4 and beta_1 .8). m is 2, 3 or 4 there; with m = 1 this is the plain model. A batch
-of b images makes b / m packs.
+NeurIPS 2018, section 3. m is 2, 3 or 4 there; with m = 1 this is the plain model. A batch of b
+images makes b / m packs. Images: the networks of `dcgan`. Points: two layers of rectifiers and two
+of maxout units, half as wide, of 5 pieces. The authors' program for the grid has 400 and 200 units
+too, but four and three layers, BatchNormalization in the generator, z of 2 numbers, weights from
+N(0, .02), Adam with learning rate 1e-4 and beta_1 .8, and 100 packs in a batch.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gan_zoo import datasets
-from keras_gan_zoo.layers import initialise_weight_norm
+from keras_gan_zoo.layers import WeightNormalization, initialise_weight_norm
 from keras_gan_zoo.losses import FeatureMatching
 from keras_gan_zoo.networks import semi_supervised as networks
 from keras_gan_zoo.registry import register
@@ -178,8 +178,9 @@ class SemiSupervisedGAN(GAN):
             self.classifier_ema.update(self.ema_classifier, self.discriminator, self.step)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
-        """As `GAN.fit`; before the first step the classifier is initialised on 500 images."""
-        if int(self.step.numpy()) == 0 and not isinstance(x, tf.distribute.DistributedDataset):
+        """As `GAN.fit`; a new classifier is initialised on 500 images before the first step."""
+        fresh = int(self.step.numpy()) == 0 and _as_built(self.discriminator)
+        if fresh and not isinstance(x, tf.distribute.DistributedDataset):
             batch_size = args[0] if args else options.get("batch_size")
             dataset = self._adapt(x, y, batch_size, False, "dataset")
             datasets.set_epoch(dataset, 0)  # whatever has read from it before
@@ -224,6 +225,15 @@ class SemiSupervisedGAN(GAN):
                 config["classifier_ema"], custom_objects=custom_objects
             )
         return super().from_config(config, custom_objects)
+
+
+def _as_built(classifier: keras.Model) -> bool:
+    """Whether lengths and biases of the weight-normalised layers are those of a new network."""
+    found = [x for x in classifier.layers if isinstance(x, WeightNormalization)]
+    biases = [x.layer.bias for x in found if x.layer.bias is not None]
+    return all(np.all(np.asarray(x.scale) == 1) for x in found) and not any(
+        np.any(np.asarray(b)) for b in biases
+    )
 
 
 def _others(labels: Any) -> Any:

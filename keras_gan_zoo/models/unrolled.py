@@ -15,7 +15,8 @@ generator's update, and follow the rule of the discriminator's optimizer from it
 Metz, Poole, Pfau and Sohl-Dickstein, "Unrolled Generative Adversarial Networks", ICLR 2017 (2016),
 section 2. Networks and rates are those of the notebook on eight Gaussians: two layers of 128 tanh
 units from orthogonal weights of gain 1.4, z of 256 numbers, Adam with beta_1 .5, learning rates
-1e-4 (D) and 1e-3 (G), k = 5, batch 512.
+1e-4 (D) and 1e-3 (G), k = 5, batch 512. The notebook's generator minimises -L_D (`zero_sum=True`);
+the default here is the non-saturating loss.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from keras_gan_zoo.training import GAN, Batch, look_ahead
 class Unrolled(GAN):
     """A GAN whose generator looks `unroll_steps` discriminator steps ahead.
 
-    Any loss, penalties and networks. State that layers update in the look-ahead
+    Any loss, penalties and networks; the generator's penalties see the discriminator k steps ahead
+    too. State that layers update in the look-ahead
     (BatchNormalization, noise) is thrown away.
 
     Args:
@@ -48,7 +50,8 @@ class Unrolled(GAN):
 
     Raises:
         ValueError: k < 0; on `compile` with k > 0, a discriminator's optimizer other than SGD and
-            Adam, see `training.look_ahead.check`.
+            Adam (loss scaling, thus `mixed_float16`, included), see `training.look_ahead.check`;
+            a constraint on the discriminator's weights, which the look-ahead would not meet.
     """
 
     def __init__(
@@ -67,27 +70,42 @@ class Unrolled(GAN):
         self.unroll_steps = int(unroll_steps)
         self.first_order = bool(first_order)
         self.zero_sum = bool(zero_sum)
+        self._ahead: list[tuple[Any, Any]] | None = None
 
     def compile(self, *args: Any, **options: Any) -> None:
         super().compile(*args, **options)
         if self.unroll_steps:
             look_ahead.check(self.d_optimizer)
+            if self.constraints:
+                names = ", ".join(c.name for c in self.constraints)
+                raise ValueError(
+                    "Unrolled steps follow the optimizer's rule alone and would leave the "
+                    f"constraints on the weights. Use unroll_steps=0. Received: {names}"
+                )
 
     def generator_terms(self, batch: Batch) -> dict[str, Any]:
         batch = replace(batch)
         if self.unroll_steps and self._declaring is None:
-            with keras.StatelessScope(self.discriminator_ahead(batch)):
+            self._ahead = self.discriminator_ahead(batch)
+            with keras.StatelessScope(self._ahead):
                 batch.real_logits = batch.fake_logits = None
                 batch.fake_logits = self.discriminate(batch.fake, batch.labels, training=True)
                 if self.zero_sum or self.loss_object.needs_real:
                     batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
-        terms = super().generator_terms(batch)
+        try:
+            terms = super().generator_terms(batch)
+        finally:
+            self._ahead = None
         if self.zero_sum:
             if batch.real_logits is None:  # k = 0: the real half is a constant
                 batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
             loss = self.loss_object.discriminator_loss(batch.real_logits, batch.fake_logits)
-            terms["g_loss"] = -ops.mean(loss)
+            replaced = any(getattr(p, "replaces_loss", False) for p in self.penalties)
+            terms["g_loss"] = -ops.mean(ops.stop_gradient(loss) if replaced else loss)
         return terms
+
+    def _critic_weights(self) -> list[tuple[Any, Any]]:
+        return super()._critic_weights() if self._ahead is None else self._ahead
 
     def discriminator_ahead(self, batch: Batch) -> list[tuple[Any, Any]]:
         """theta^k on this minibatch: pairs of a discriminator variable and its value, a tensor."""

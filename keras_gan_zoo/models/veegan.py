@@ -80,11 +80,13 @@ class VEEGAN(GAN):
         self, x: Any, labels: Any = None, training: bool = False, z: Any = None
     ) -> Any:
         """Logits of the pairs (x, z); z is F(x) where it is not given."""
+        return self.discriminator(self.judged(x, labels, training, z), training=training)
+
+    def judged(self, x: Any, labels: Any = None, training: bool = False, z: Any = None) -> Any:
+        """The pairs (x, z); z is F(x) where it is not given."""
         x = ops.convert_to_tensor(x)
         z = self.reconstructor(x, training=training) if z is None else z
-        if self.instance_noise is not None:
-            x = self.instance_noise(x, training=training)
-        return self.discriminator([x, z], training=training)
+        return [x if self.instance_noise is None else self.instance_noise(x, training=training), z]
 
     def discriminator_terms(self, batch: Batch) -> dict[str, Any]:
         z = ops.stop_gradient(self.reconstructor(batch.real, training=True))

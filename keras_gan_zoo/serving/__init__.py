@@ -1,8 +1,18 @@
 """Serving of exported SavedModels over HTTP, with the REST surface of TensorFlow Serving.
 
-`keras-gan-zoo serve EXPORT_DIR` for small installations and for trying clients: a client written
-for TensorFlow Serving works unchanged. Needs `pip install keras-gan-zoo[serve]`. What is served
-is the exported folder alone: neither Keras nor the model classes of this package are imported.
+`keras-gan-zoo serve EXPORT_DIR` for small installations and for trying clients. Needs
+`pip install keras-gan-zoo[serve]`. What is served is the exported folder alone: none of this
+package's model code is imported.
+
+A client written for TensorFlow Serving works unchanged but for these differences:
+
+- REST only, one model, `:predict` only: `:classify` and `:regress` give 501, version labels 400;
+- numbers in requests must be finite and arrays of the shape that the signature states; NaN and
+  Infinity, which TensorFlow Serving reads, are no JSON here (in answers they are written as there);
+- a request has limits: 413 (bytes), 400 (rows), 503 (queue), 408 (a body that does not arrive);
+- answers are never compressed, and error messages of the JSON parser and of TensorFlow have other
+  words;
+- `/healthz` and `/metrics` are added.
 """
 
 from __future__ import annotations

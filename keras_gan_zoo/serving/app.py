@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import time
 import urllib.parse
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import prometheus_client as prometheus
 from google.protobuf import json_format
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from keras_gan_zoo.serving import batching
 from keras_gan_zoo.serving.json_tensors import RequestError, read_inputs, shown, write_outputs
-from keras_gan_zoo.serving.models import Model, Version
+from keras_gan_zoo.serving.models import Model, Signature, Version, find_versions
 
 _TARGET = r"/v1/models(?:/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _POST = re.compile(_TARGET + r"):(?P<verb>classify|regress|predict)", re.IGNORECASE)
 _GET = re.compile(_TARGET + r"(?P<metadata>/metadata)?)?", re.IGNORECASE)
+_ASIDE = 2**16  # bytes; what is larger is read and written beside the event loop
 
 
 @dataclass(frozen=True)
@@ -34,16 +39,21 @@ class ServerOptions:
     """Limits of a server.
 
     Attributes:
-        max_batch: largest batch, and most rows of one request.
-        max_queue: rows that may wait for one signature; more are refused with 503.
-        max_request_bytes: larger bodies are refused with 413.
+        max_batch: largest batch; a larger request to `serving_default` is run in several.
+        max_rows: most rows of one request; more are refused with 400.
+        max_queue: rows that may wait for `serving_default`, and for all other signatures together;
+            more are refused with 503, except those of a request that waits alone.
+        max_request_bytes: larger bodies, as sent or uncompressed, are refused with 413.
         body_seconds: a body that takes longer to arrive is refused with 408.
         poll_seconds: how often the folder is looked at for new versions.
         keep_versions: how many of the newest versions are served.
-        threads: batches that run at the same time.
+        threads: calls of the model that run at the same time. `serving_default` runs one batch at
+            a time, so a second thread serves the other signatures and versions; TensorFlow spreads
+            each call over the cores by itself.
     """
 
     max_batch: int = 64
+    max_rows: int = 1024
     max_queue: int = 1024
     max_request_bytes: int = 16 * 2**20
     body_seconds: float = 30.0
@@ -97,6 +107,7 @@ class _Server:
         self.model, self.options = model, options
         self.batcher = batching.Batcher(
             options.max_batch,
+            options.max_rows,
             options.max_queue,
             options.threads,
             lambda rows: self.metrics.rows.observe(rows),
@@ -144,7 +155,8 @@ class _Server:
             elif path.lower().startswith("/v1/"):
                 raise RequestError(f"Malformed request: {request.method} {path}")
             else:
-                raise RequestError(f"There is nothing at {path}.", 404)
+                status = 404 if request.method in ("GET", "HEAD") else 405
+                raise RequestError(f"There is nothing to {request.method} at {path}.", status)
         except RequestError as error:
             response = _json({"error": str(error)}, error.status)
         except ClientDisconnect:
@@ -153,6 +165,10 @@ class _Server:
             response = _json({"error": f"Internal error: {type(error).__name__}"}, 500)
         self.metrics.requests.labels(kind, response.status_code).inc()
         return response
+
+    async def other_method(self, request: Request, error: HTTPException) -> Response:
+        """A method that no route takes, which is answered in JSON all the same."""
+        return await self.models(request)
 
     def _describe(self, match: re.Match) -> Response:
         if match["name"] is None:
@@ -194,19 +210,16 @@ class _Server:
             raise RequestError(f"{verb} is not offered: the signatures are for predict.", 501)
         body = await self._body(request)
         begin = time.perf_counter()
-        parsed = _parse(body)
-        chosen = parsed.get("signature_name", "")
-        if not isinstance(chosen, str):
-            raise RequestError(
-                f"JSON Value: {shown(parsed)} not formatted correctly. 'signature_name' key must "
-                "be a string value."
+        if "gzip" in request.headers.get("content-encoding", "").lower():
+            body = await _aside(
+                len(body), lambda: _uncompressed(body, self.options.max_request_bytes)
             )
-        signature = version.signature(chosen)
-        inputs, rows = read_inputs(parsed, signature.name, signature.inputs)
+        signature, inputs, rows = await _aside(len(body), lambda: _read(body, version))
         outputs = await self.batcher.run(signature, inputs)
-        response = _json(write_outputs(outputs, rows))
+        size = sum(value.nbytes for value in outputs.values())
+        text = await _aside(size, lambda: _write(outputs, rows))
         self.metrics.seconds.observe(time.perf_counter() - begin)
-        return response
+        return Response(text, media_type="application/json")
 
     async def _body(self, request: Request) -> bytes:
         limit = self.options.max_request_bytes
@@ -225,6 +238,47 @@ class _Server:
         except TimeoutError as error:
             raise RequestError("The body did not arrive in time.", 408) from error
         return b"".join(parts)
+
+
+async def _aside(size: int, work: Callable[[], Any]) -> Any:
+    """What `work` returns; it runs in a thread where it takes long, that others are answered."""
+    return work() if size < _ASIDE else await asyncio.to_thread(work)
+
+
+def _uncompressed(body: bytes, limit: int) -> bytes:
+    """The content of gzip data of one member, which is never uncompressed beyond the limit."""
+    member = zlib.decompressobj(wbits=31)
+    try:
+        content = member.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise RequestError(f"The body is not gzip data: {error}") from error
+    if len(content) > limit:
+        raise RequestError(f"A request may have at most {limit:,} bytes uncompressed.", 413)
+    if not member.eof or member.unused_data:
+        raise RequestError("The body is not gzip data: it ends too early or goes on after its end")
+    return content
+
+
+def _read(body: bytes, version: Version) -> tuple[Signature, Mapping[str, np.ndarray], bool]:
+    """The signature and arrays of a predict request, and whether it is in row format."""
+    parsed = _parse(body)
+    chosen = parsed.get("signature_name", "")
+    if not isinstance(chosen, str):
+        raise RequestError(
+            f"JSON Value: {shown(parsed)} not formatted correctly. 'signature_name' key must "
+            "be a string value."
+        )
+    signature = version.signature(chosen)
+    return signature, *read_inputs(parsed, signature.name, signature.inputs)
+
+
+def _write(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
+    """JSON; numbers that are not finite are NaN, Infinity and -Infinity, as TensorFlow Serving
+    writes them, where `orjson` would write null."""
+    value = write_outputs(outputs, rows)
+    if all(np.isfinite(array).all() for array in outputs.values() if array.dtype.kind == "f"):
+        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(value, default=lambda array: array.tolist(), separators=(",", ":")).encode()
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -263,8 +317,7 @@ def _metadata(name: str, version: Version) -> dict[str, Any]:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    text = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(text, status, media_type="application/json")
+    return Response(orjson.dumps(value), status, media_type="application/json")
 
 
 def create_app(
@@ -293,7 +346,7 @@ def create_app(
     https://www.tensorflow.org/tfx/serving/api_rest
     """
     folder, options = Path(folder), options or ServerOptions()
-    if not any(p.name.isdigit() for p in folder.glob("*/") if (p / "saved_model.pb").is_file()):
+    if not folder.is_dir() or not find_versions(folder):
         raise FileNotFoundError(
             f"There is no exported SavedModel in {str(folder)!r}: it must hold numbered folders, "
             "as `keras-gan-zoo export` writes them."
@@ -310,7 +363,8 @@ def create_app(
             Route("/healthz", server.health),
             Route("/metrics", server.show_metrics),
             Route("/monitoring/prometheus/metrics", server.show_metrics),
-            Route("/{rest:path}", server.models, methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/{rest:path}", server.models, methods=["GET", "POST"]),
         ],
+        exception_handlers={405: server.other_method},
         lifespan=server.lifespan,
     )

@@ -1,7 +1,8 @@
 """Dynamic batching: rows of requests that arrive together run as one batch.
 
 While a batch runs, the rows that arrive wait; when it is done they are the next batch. Nobody waits
-for a timer: a lone request is run at once, and under load batches grow by themselves.
+for a timer: a lone request is run at once, and under load batches grow by themselves. Requests to
+signatures that are not batchable run each for itself, as they came.
 """
 
 from __future__ import annotations
@@ -33,23 +34,29 @@ class Batcher:
     """Runs signatures in worker threads.
 
     Args:
-        max_rows: largest batch; also the most rows of one request.
-        max_queue: most rows that wait for one signature; beyond it requests are refused (503).
-        threads: batches that run at the same time.
+        max_batch: largest batch; requests of more rows are cut into several.
+        max_rows: most rows of one request; more are refused (400).
+        max_queue: most rows that wait for one batchable signature, and for all others together;
+            beyond it requests are refused (503). One request may always wait, however large.
+        threads: that run signatures. One batchable signature runs one batch at a time.
         on_batch: called with the rows of each batch that was run.
     """
 
     def __init__(
         self,
-        max_rows: int = 64,
+        max_batch: int = 64,
+        max_rows: int = 1024,
         max_queue: int = 1024,
         threads: int = 1,
         on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
-        self.max_rows, self.max_queue, self.on_batch = max_rows, max_queue, on_batch
-        self.sizes = sizes(max_rows)
+        self.max_batch, self.max_rows, self.max_queue = max_batch, max_rows, max_queue
+        self.on_batch = on_batch
+        self.sizes = sizes(max_batch)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
         self.queues: dict[int, _Queue] = {}
+        self.alone = 0  # rows that wait and are not batched
+        self._slots = asyncio.Semaphore(threads)
 
     async def run(self, signature: Signature, inputs: Arrays) -> dict[str, np.ndarray]:
         """Outputs of one request.
@@ -58,42 +65,67 @@ class Batcher:
             RequestError: too many rows (400), rows that differ in number (400), a full queue
                 (503), or what the signature says.
         """
-        if not signature.batchable:
-            loop = asyncio.get_running_loop()
-            outputs = await loop.run_in_executor(self.pool, signature.run, inputs)
-            self.on_batch(1)
-            return outputs
-        counts = {name: len(value) for name, value in inputs.items()}
-        rows = next(iter(counts.values()))
-        if len(set(counts.values())) > 1:
+        counts = {k: len(inputs[k]) for k, spec in signature.inputs.items() if spec.has_batch_axis}
+        if signature.has_rows and len(set(counts.values())) > 1:
             raise RequestError(f"The inputs must have the same number of rows. Received: {counts}")
+        rows = max(counts.values(), default=1)
         if not 1 <= rows <= self.max_rows:
             raise RequestError(
                 f"A request may have 1 to {self.max_rows} rows. Received: {rows}; split it."
             )
+        if not signature.batchable:
+            return await self._alone(signature, inputs, rows)
         queue = self.queues.get(id(signature))
         if queue is None:
             queue = self.queues[id(signature)] = _Queue(signature)
-        if queue.rows + rows > self.max_queue:
-            raise RequestError("The server is overloaded: the queue is full. Try again.", 503)
-        waiting = _Waiting(inputs, rows, asyncio.get_running_loop().create_future())
-        queue.waiting.append(waiting)
+        self._admit(queue.rows, rows)
+        loop, pieces = asyncio.get_running_loop(), []
+        for begin in range(0, rows, self.max_batch):
+            part = {k: v[begin : begin + self.max_batch] for k, v in inputs.items()}
+            size = min(self.max_batch, rows - begin)
+            pieces.append(_Waiting(part, size, loop.create_future()))
+        queue.waiting.extend(pieces)
         queue.rows += rows
         if queue.task is None:
             queue.task = asyncio.create_task(self._work(queue))
-        return await waiting.done
+        outputs = await asyncio.gather(*(piece.done for piece in pieces))
+        if len(outputs) == 1:
+            return outputs[0]
+        return {name: np.concatenate([o[name] for o in outputs]) for name in outputs[0]}
 
     @property
     def queued(self) -> int:
         """Rows that wait."""
-        return sum(queue.rows for queue in self.queues.values())
+        return self.alone + sum(queue.rows for queue in self.queues.values())
+
+    def _admit(self, waiting: int, rows: int) -> None:
+        if waiting and waiting + rows > self.max_queue:
+            raise RequestError("The server is overloaded: the queue is full. Try again.", 503)
+
+    async def _alone(
+        self, signature: Signature, inputs: Arrays, rows: int
+    ) -> dict[str, np.ndarray]:
+        """One request in one call, its rows neither padded nor beside those of others."""
+        self._admit(self.alone, rows)
+        self.alone += rows
+        try:
+            await self._slots.acquire()
+        finally:
+            self.alone -= rows
+        try:
+            loop = asyncio.get_running_loop()
+            outputs = await loop.run_in_executor(self.pool, signature.run, inputs)
+        finally:
+            self._slots.release()
+        self.on_batch(rows)
+        return outputs
 
     async def _work(self, queue: _Queue) -> None:
         """Run batches until the queue is empty; then forget it."""
         loop = asyncio.get_running_loop()
         try:
             while queue.waiting:
-                batch, rows = queue.take(self.max_rows)
+                batch, rows = queue.take(self.max_batch)
                 try:
                     outputs = await loop.run_in_executor(
                         self.pool, self._together, queue.signature, batch
@@ -154,10 +186,10 @@ class _Queue:
         self.rows = 0
         self.task: asyncio.Task | None = None
 
-    def take(self, max_rows: int) -> tuple[list[_Waiting], int]:
+    def take(self, max_batch: int) -> tuple[list[_Waiting], int]:
         """The next requests that fit into one batch together."""
         batch, rows = [], 0
-        while self.waiting and rows + self.waiting[0].rows <= max_rows:
+        while self.waiting and rows + self.waiting[0].rows <= max_batch:
             item = self.waiting.popleft()
             batch.append(item)
             rows += item.rows
@@ -165,8 +197,8 @@ class _Queue:
         return batch, rows
 
 
-def sizes(max_rows: int) -> list[int]:
-    """The numbers of rows that batches are padded to: powers of two, and `max_rows`.
+def sizes(max_batch: int) -> list[int]:
+    """The numbers of rows that batches are padded to: powers of two, and `max_batch`.
 
     Example:
 
@@ -174,6 +206,6 @@ def sizes(max_rows: int) -> list[int]:
     [1, 2, 4, 8, 16, 20]
     """
     found = [1]
-    while found[-1] * 2 <= max_rows:
+    while found[-1] * 2 <= max_batch:
         found.append(found[-1] * 2)
-    return found if found[-1] == max_rows else [*found, max_rows]
+    return found if found[-1] == max_batch else [*found, max_batch]

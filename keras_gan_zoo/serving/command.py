@@ -29,7 +29,8 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8501,
     host: Annotated[str, typer.Option(help="0.0.0.0 for every interface.")] = "127.0.0.1",
     name: Annotated[str | None, typer.Option(help="In the URLs. Default: the folder's.")] = None,
-    max_batch: Annotated[int, typer.Option(help="Largest batch, and rows of a request.")] = 64,
+    max_batch: Annotated[int, typer.Option(help="Largest batch.")] = 64,
+    max_rows: Annotated[int, typer.Option(help="Most rows of one request.")] = 1024,
     max_queue: Annotated[int, typer.Option(help="Rows that may wait.")] = 1024,
     max_request_mb: Annotated[int, typer.Option(help="Largest body.", min=1)] = 16,
     keep_versions: Annotated[int, typer.Option(help="Newest versions to serve.")] = 1,
@@ -41,6 +42,7 @@ def serve(
 
     options = ServerOptions(
         max_batch=max_batch,
+        max_rows=max_rows,
         max_queue=max_queue,
         max_request_bytes=max_request_mb * 2**20,
         poll_seconds=poll_seconds,

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,7 @@ import numpy as np
 
 INSTANCES, INPUTS = "instances", "inputs"
 _SHOWN = 200
+_MAX_RANK = 32
 
 
 class RequestError(ValueError):
@@ -65,8 +68,9 @@ def read_inputs(
         specs: the signature's inputs by name.
 
     Raises:
-        RequestError: not an object, both or neither of "instances" and "inputs", a missing or
-            unknown input, a ragged list, a wrong type or shape, a number that is not finite.
+        RequestError: not an object, both or neither of "instances" and "inputs", a missing input,
+            an unknown one in a row (in columns it is ignored, as TensorFlow Serving does), a ragged
+            list, a wrong type or shape, a number that is not finite.
     """
     if INSTANCES in request and INPUTS in request:
         raise RequestError(
@@ -163,6 +167,10 @@ def to_array(value: Any, spec: TensorSpec) -> np.ndarray:
                 f"Input {spec.name!r} must have the shape {_text(spec.shape)}. "
                 f"Received: {_text(shape)}"
             )
+    elif len(shape) > _MAX_RANK:
+        raise RequestError(
+            f"Input {spec.name!r}: lists may be nested {_MAX_RANK} deep. Received: {len(shape)}"
+        )
     leaves: list[Any] = []
     _flatten(value, shape, 0, leaves, spec)
     return _typed(leaves, spec).reshape(shape)
@@ -283,9 +291,26 @@ def _writable(name: str, array: np.ndarray) -> Any:
     return write(array.tolist())
 
 
+class _Repr(reprlib.Repr):
+    """A repr that takes the same time for values of any size and depth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxdict = 6
+        self.maxstring = self.maxlong = self.maxother = 60
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        # the base class sorts all keys
+        return super().repr_dict(dict(itertools.islice(x.items(), self.maxdict + 1)), level)
+
+
+_repr = _Repr().repr
+
+
 def shown(value: Any) -> str:
     """A JSON value for a message, cut short."""
-    text = repr(value)
+    text = _repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 

@@ -39,10 +39,19 @@ class Signature:
     owner: Any = None
 
     @property
-    def batchable(self) -> bool:
-        """Rows of several requests may be run together: the first axis of everything is free."""
+    def has_rows(self) -> bool:
+        """Whether the first axis of everything is free."""
         tensors = [*self.inputs.values(), *self.outputs.values()]
         return bool(self.inputs) and all(t.has_batch_axis for t in tensors)
+
+    @property
+    def batchable(self) -> bool:
+        """Rows of several requests may be run together, and padded.
+
+        Only a generator's, which are independent of each other: a discriminator may compare the
+        rows of its batch (minibatch discrimination) or join them (packing).
+        """
+        return self.name == "serving_default" and self.has_rows
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs of the function.
@@ -108,25 +117,31 @@ class Version:
         name = name or "serving_default"
         if name not in self.signatures:
             raise RequestError(
-                f'Serving signature name: "{name}" not found in signature def. '
+                f'Serving signature name: "{name[:200]}" not found in signature def. '
                 f"There are: {', '.join(sorted(self.signatures))}"
             )
         return self.signatures[name]
 
     def warm_up(self, sizes: list[int]) -> None:
-        """Run each batchable signature once for every number of rows that it will be run with."""
+        """Run each batchable signature once for every number of rows that it will be run with.
+
+        Zeros are a guess, which a signature may refuse: that is logged, and the version is served.
+        """
         for signature in self.signatures.values():
             if signature.batchable and all(
                 t.shape is not None and -1 not in t.shape[1:] and t.dtype != "string"
                 for t in signature.inputs.values()
             ):
-                for size in sizes:
-                    signature.run(
-                        {
-                            k: np.zeros((size, *t.shape[1:]), t.dtype)
-                            for k, t in signature.inputs.items()
-                        }
-                    )
+                try:
+                    for size in sizes:
+                        signature.run(
+                            {
+                                k: np.zeros((size, *t.shape[1:]), t.dtype)
+                                for k, t in signature.inputs.items()
+                            }
+                        )
+                except Exception as error:
+                    log.warning("%s is not warmed up: %s", signature.name, _reason(error))
 
 
 def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
@@ -184,12 +199,13 @@ class Model:
         """Load what is new, drop what is gone or old; returns whether anything changed."""
         with self._lock:
             try:
-                present = sorted(int(p.name) for p in self.folder.iterdir() if _is_version(p))
+                folders = find_versions(self.folder)
             except OSError as error:  # a file system that is away for a moment
                 log.error("%s cannot be read: %s", self.folder, error)
                 return False
+            present = list(folders)
             wanted = present[-self.keep :]
-            changed = any([self._load(number) for number in wanted])
+            changed = any([self._load(number, folders[number]) for number in wanted])
             stay = {n for n in wanted if n in self.versions}
             older = [n for n in present if n in self.versions and n not in wanted]
             failed = len(wanted) - len(stay)  # older ones go on in place of those that failed
@@ -201,8 +217,7 @@ class Model:
                 changed = True
             return changed
 
-    def _load(self, number: int) -> bool:
-        folder = self.folder / str(number)
+    def _load(self, number: int, folder: Path) -> bool:
         if number in self.versions:
             return False
         changed_at = _modified(folder)
@@ -239,12 +254,24 @@ class Model:
         return versions[number]
 
 
-def _is_version(path: Path) -> bool:
-    return path.name.isascii() and path.name.isdigit() and (path / "saved_model.pb").is_file()
+def find_versions(folder: Path) -> dict[int, Path]:
+    """The versions in a folder by number, the oldest first; names may have leading zeros.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name
+        if name.isascii() and name.isdigit() and int(name) < 2**63:
+            if (path / "saved_model.pb").is_file():
+                found[int(name)] = path
+    return dict(sorted(found.items()))
 
 
 def _modified(folder: Path) -> float:
+    """When the folder or anything in it was last written."""
     try:
-        return (folder / "saved_model.pb").stat().st_mtime
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
     except OSError:
         return -1.0

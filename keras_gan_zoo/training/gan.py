@@ -416,10 +416,13 @@ class GAN(keras.Model):
 
     def discriminate(self, x: Any, labels: Any = None, training: bool = False) -> Any:
         """The discriminator's logits of images (and labels)."""
+        return self.discriminator(self.judged(x, labels, training), training=training)
+
+    def judged(self, x: Any, labels: Any = None, training: bool = False) -> Any:
+        """What the discriminator takes for images: noise on them, and what goes with them."""
         if self.instance_noise is not None:
             x = self.instance_noise(x, training=training)
-        inputs = x if len(self.discriminator.inputs) == 1 else [x, labels]
-        return self.discriminator(inputs, training=training)
+        return x if len(self.discriminator.inputs) == 1 else [x, labels]
 
     def features(self, x: Any, layer: str = "", labels: Any = None, training: bool = False) -> Any:
         """The discriminator's features of images: the output of one of its layers.
@@ -434,9 +437,7 @@ class GAN(keras.Model):
         """
         network = self.discriminator
         at = network.get_layer(layer).output if layer else network.layers[-1].input
-        return keras.Model(network.input, at)(
-            x if len(network.inputs) == 1 else [x, labels], training=training
-        )
+        return keras.Model(network.input, at)(self.judged(x, labels, training), training=training)
 
     def discriminator_terms(self, batch: Batch) -> dict[str, Any]:
         """What the discriminator minimises: named float32 scalars, summed by `minimise`."""
@@ -465,9 +466,12 @@ class GAN(keras.Model):
         if self.ema_generator is not None:
             self.ema.update(self.ema_generator, self.generator, self.step)
 
+    def _critic_weights(self) -> list[tuple[Any, Any]]:
+        """The discriminator's variables and the values that penalties see for them."""
+        return [(v, v.value) for v in self.discriminator.trainable_variables]
+
     def _penalty_terms(self, player: str, batch: Batch) -> dict[str, Any]:
-        # the weights as they are here: a look-ahead has values of its own for the variables
-        weights = [(v, v.value) for v in self.discriminator.trainable_variables]
+        weights = self._critic_weights()
 
         def critic(x: Any, features: str | None = None) -> Any:
             # interpolates must not move BatchNormalization statistics

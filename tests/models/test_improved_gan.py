@@ -50,6 +50,13 @@ def test_all_together_train_save_and_load(tmp_path):
     assert [p.name for p in loaded.penalties] == [p.name for p in gan.penalties]
 
 
+def test_switches_and_penalties_add_up():
+    options = {**TINY, "feature_matching": True, "historical_averaging": 0.1}
+    gan = zoo.create("improved_gan", SHAPE, **options, penalties=["r1"])
+    names = ["feature_matching", "historical_averaging", "historical_averaging", "r1"]
+    assert [p.name for p in gan.penalties] == names
+
+
 def test_feature_matching_is_zero_on_identical_batches_and_counts_squares():
     gan = zoo.create("wgan_gp", SHAPE, **TINY, penalties=[FeatureMatching()])
     gan.random = None

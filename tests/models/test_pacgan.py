@@ -1,5 +1,6 @@
 """Packs: what the discriminator sees, and the plain model where a pack is one example."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -83,9 +84,34 @@ def test_a_batch_that_makes_no_whole_packs():
     gan = zoo.create("pacgan", (2,), pack=3, units=8, latent_dim=4, seed=0)
     with pytest.raises(ValueError, match="multiple of the 3 .*a batch of 8"):
         gan.fit(POINTS, batch_size=8, verbose=0)
-    packed = tf.function(Pack(3), input_signature=[tf.TensorSpec([None, 2])])
+    layer, spec = Pack(3), [tf.TensorSpec([None, 2])]
+    packed = tf.function(lambda x: layer(x, training=True), input_signature=spec)
     assert packed(POINTS[:6]).shape == (2, 6)
     with pytest.raises(tf.errors.InvalidArgumentError, match="multiple of the 3"):
         packed(POINTS[:8])
     with pytest.raises(ValueError, match="size=0"):
         Pack(0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 9])
+def test_in_inference_the_last_pack_is_filled_with_the_first_examples(n):
+    layer, spec = Pack(3), [tf.TensorSpec([None, 2])]
+    packs = -(-n // 3)
+    filled = np.concatenate([POINTS[:n]] * 3)[: 3 * packs].reshape(packs, 6)
+    for call in (layer, tf.function(layer, input_signature=spec)):
+        np.testing.assert_array_equal(np.sort(call(POINTS[:n])), np.sort(filled))
+    gan = zoo.create("pacgan", (2,), pack=3, units=8, latent_dim=4, seed=0)
+    assert np.isfinite(list(gan.evaluate(POINTS[:n], verbose=0, return_dict=True).values())).all()
+
+
+def test_r1_of_packs_against_algebra():
+    """D(x_1, x_2) = w . (x_1, x_2): each example's slope is its half of w."""
+    x = keras.Input((2,))
+    logits = keras.layers.Dense(1, use_bias=False)(Pack(2)(x))
+    discriminator = keras.Model(x, logits)
+    w = np.array([[1.0], [2.0], [3.0], [4.0]], "float32")
+    discriminator.set_weights([w])
+    value = zoo.penalties.R1(1.0)(
+        lambda v, **_: discriminator(v), tf.constant(POINTS), tf.constant(POINTS)
+    )
+    assert float(value) == pytest.approx(0.5 * float((w**2).sum()) / 2, rel=1e-5)

@@ -10,6 +10,7 @@ from keras_gan_zoo.models.unrolled import Unrolled
 from keras_gan_zoo.networks import mlp
 from keras_gan_zoo.training import Batch, look_ahead
 from keras_gan_zoo.training.construct import reproducible
+from keras_gan_zoo.training.latents import StepRandom
 
 SGD, Adam = keras.optimizers.SGD, keras.optimizers.Adam
 POINTS = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
@@ -239,3 +240,40 @@ def test_arguments():
     assert [layer.units for layer in gan.discriminator.layers[1:]] == [128, 128, 1]
     kernel = gan.discriminator.layers[2].kernel.numpy()
     np.testing.assert_allclose(kernel.T @ kernel, 1.4**2 * np.eye(128), atol=1e-4)
+
+
+def test_penalties_of_the_generator_see_the_discriminator_ahead():
+    """Feature matching k steps ahead is not feature matching now."""
+
+    def game(k):
+        return tiny(
+            unroll_steps=k, penalties=[zoo.penalties.FeatureMatching()], d_optimizer=SGD(0.5)
+        )
+
+    ahead, plain = (steps(game(k), 2) for k in (3, 0))
+    assert not same(ahead.generator, plain.generator)
+    first = game(2)
+    batch = Batch(tf.constant(POINTS[:8]), None, tf.random.stateless_normal((8, 3), (1, 2)))
+    batch.fake = first.generate(batch.z)
+    first.random = StepRandom(0, tf.constant(0, tf.int64))
+    for variable, value in first.discriminator_ahead(batch):
+        variable.assign(value)  # the discriminator that the generator should have met
+    means = [tf.reduce_mean(first.features(x), 0) for x in (batch.real, batch.fake)]
+    expected = float(tf.reduce_sum(tf.square(means[0] - means[1])))
+    again = game(2)
+    again.random = StepRandom(0, tf.constant(0, tf.int64))
+    assert float(again.generator_terms(batch)["feature_matching"]) == pytest.approx(expected, 1e-5)
+
+
+def test_a_replaced_loss_is_not_followed_in_a_zero_sum_game():
+    off = [zoo.penalties.FeatureMatching(weight=0.0)]
+    gan = tiny(unroll_steps=2, zero_sum=True, loss="minimax", penalties=off)
+    before = values(gan.generator)
+    steps(gan, 2)
+    assert all(np.array_equal(a, b) for a, b in zip(before, values(gan.generator), strict=True))
+
+
+def test_constraints_are_refused():
+    with pytest.raises(ValueError, match="would leave the constraints .* weight_clipping"):
+        tiny(unroll_steps=1, penalties=["weight_clipping"])
+    tiny(unroll_steps=0, penalties=["weight_clipping"])

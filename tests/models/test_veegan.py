@@ -96,3 +96,11 @@ def test_arguments(gan):
         zoo.create("veegan", (2,), units=4, reconstruction=-1)
     with pytest.raises(ValueError, match="reconstructor must map"):
         VEEGAN(gan.generator, gan.discriminator, reconstructor=gan.generator)
+
+
+def test_features_are_those_of_pairs():
+    penalties = [zoo.penalties.FeatureMatching()]
+    gan = zoo.create("veegan", (2,), units=8, latent_dim=3, penalties=penalties, seed=0)
+    logs = gan.train_on_batch(POINTS[:8], return_dict=True)
+    assert np.isfinite(logs["feature_matching"]) and logs["feature_matching"] > 0
+    assert gan.features(POINTS[:4]).shape[0] == 4

@@ -1,10 +1,14 @@
 """The REST surface: what TensorFlow Serving's documentation states, and what is refused."""
 
 import base64
+import gzip
 import io
 import json
+import math
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +17,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from keras_gan_zoo.pictures import to_uint8
-from keras_gan_zoo.serving.json_tensors import RequestError, TensorSpec, read_inputs, to_array
+from keras_gan_zoo.serving.json_tensors import (
+    RequestError,
+    TensorSpec,
+    read_inputs,
+    shown,
+    to_array,
+)
 
 Z = [[0.1, -0.2, 0.3, 0.0], [1.0, 2.0, -1.0, 0.5], [0, 1, 2, 3]]
 
@@ -112,6 +122,8 @@ def test_health_and_metrics(server):
         (b'{"instances": [[1e400, 0, 0, 0]]}', 400, "JSON Parse error|must be finite"),
         (b"\xff\xfe", 400, "JSON Parse error"),
         (b"[" * 50_000, 400, "JSON Parse error"),
+        (b"[" * 1000 + b"]" * 1000, 400, "Is not object"),
+        (b'{"inputs": 1, "instances": ' + b"[" * 900 + b"]" * 900 + b"}", 400, "only one of"),
         ([1], 400, "Is not object"),
         ({}, 400, "Missing 'inputs' or 'instances' key"),
         ({"inputs": Z, "instances": Z}, 400, "only one of"),
@@ -132,7 +144,7 @@ def test_health_and_metrics(server):
         ({"inputs": {"b64": "eA=="}}, 400, "must have the shape"),
         ({"inputs": Z, "signature_name": "nope"}, 400, '"nope" not found in signature def'),
         ({"inputs": Z, "signature_name": 3}, 400, "'signature_name' key must be a string"),
-        ({"inputs": Z * 6}, 400, "may have 1 to 16 rows. Received: 18"),
+        ({"inputs": Z * 14}, 400, "may have 1 to 40 rows. Received: 42"),
         ({"signature_name": "sample", "inputs": [1]}, 400, "inputs is a plain value/list"),
         ({"signature_name": "sample", "instances": [1]}, 400, "instances is a plain list"),
         (
@@ -171,13 +183,18 @@ def test_refused_with_a_reason(server, request_, status, message):
         ("GET", "/v1/models/small/labels/stable", 400, "Unrecognized servable version label"),
         ("GET", "/v1/models/small/versions/9/metadata", 404, r"Specific\(small, 9\)"),
         ("GET", "/v1/models/small:predict", 400, "Malformed request: GET"),
-        ("GET", "/v2/models/small", 404, "There is nothing at /v2/models/small"),
+        ("GET", "/v2/models/small", 404, "There is nothing to GET at /v2/models/small"),
         ("GET", "/v1/nothing", 400, "Malformed request: GET /v1/nothing"),
         ("POST", "/v1/models/none:predict", 404, r"Latest\(none\)"),
         ("POST", "/v1/models/small/versions/2:predict", 404, r"Specific\(small, 2\)"),
         ("POST", "/v1/models/small:classify", 501, "classify is not offered"),
         ("POST", "/v1/models/small", 400, "Malformed request: POST"),
         ("DELETE", "/v1/models/small", 400, "Malformed request: DELETE"),
+        ("OPTIONS", "/v1/models/small", 400, "Malformed request: OPTIONS /v1/models/small"),
+        ("PATCH", "/v1/models/small:predict", 400, "Malformed request: PATCH"),
+        ("PATCH", "/nothing", 405, "There is nothing to PATCH at /nothing"),
+        ("POST", "/healthz", 405, "There is nothing to POST at /healthz"),
+        ("DELETE", "/metrics", 405, "There is nothing to DELETE at /metrics"),
     ],
 )
 def test_paths_that_lead_nowhere(server, method, path, status, message):
@@ -185,6 +202,90 @@ def test_paths_that_lead_nowhere(server, method, path, status, message):
     assert code == status, body
     with pytest.raises(ValueError, match=message):
         raise ValueError(body["error"])
+
+
+def test_compressed_bodies(server):
+    def post(body):
+        return server.request(
+            "POST", "/v1/models/small:predict", body, {"Content-Encoding": "gzip"}
+        )
+
+    body = json.dumps({"instances": Z}).encode()
+    assert post(gzip.compress(body)) == server.post(body)
+    status, answer = post(gzip.compress(b" " * 10**8))
+    assert status == 413 and "at most 200,000 bytes" in answer["error"]
+    whole = gzip.compress(body)
+    for damaged in (body, whole[:-9], whole[:20] + b"xx" + whole[22:], whole + b"x"):
+        status, answer = post(damaged)
+        assert status == 400 and "is not gzip data" in answer["error"]
+
+
+def test_values_are_shown_in_a_moment():
+    wide = {str(i): [0.5] * 10 for i in range(200_000)}
+    deep = []
+    for _ in range(900):
+        deep = [deep]
+    begin = time.perf_counter()
+    for value in (wide, [wide], deep, "x" * 10**7, [["y" * 10**6] * 100] * 100):
+        assert len(shown(value)) < 210
+    assert time.perf_counter() - begin < 0.2
+    assert shown({"a": [1, None, "b"]}) == "{'a': [1, None, 'b']}"
+
+
+def test_others_are_answered_while_a_large_body_is_read(server, monkeypatch):
+    from keras_gan_zoo.serving import app
+
+    begun, go_on = threading.Event(), threading.Event()
+    read = app._read
+
+    def slow(body, version):
+        begun.set()
+        assert go_on.wait(20)
+        return read(body, version)
+
+    monkeypatch.setattr(app, "_read", slow)
+    answers = []
+    body = json.dumps({"instances": Z}).encode().ljust(100_000)
+    client = threading.Thread(target=lambda: answers.append(server.post(body)))
+    client.start()
+    assert begun.wait(20)
+    assert server.get("/healthz")[0] == 200
+    go_on.set()
+    client.join()
+    assert answers[0][0] == 200
+
+
+def test_numbers_that_are_not_finite(server, monkeypatch):
+    """As TensorFlow Serving writes them."""
+    from keras_gan_zoo.serving.models import Signature
+
+    special = np.array([[np.nan, 1.5], [np.inf, -np.inf]], np.float32)
+    monkeypatch.setattr(Signature, "run", lambda self, inputs: {"images": special})
+    status, columns = server.request(
+        "POST", "/v1/models/small:predict", json.dumps({"inputs": Z[:2]})
+    )
+    assert status == 200
+    ((first, second), (third, fourth)) = columns["outputs"]
+    assert math.isnan(first) and (second, third, fourth) == (1.5, math.inf, -math.inf)
+    values = {"a": special, "b": special[:, 0]}
+    monkeypatch.setattr(Signature, "run", lambda self, inputs: values)
+    status, answer = server.post({"instances": Z[:2]})
+    assert status == 200 and answer["predictions"][1] == {"a": [math.inf, -math.inf], "b": math.inf}
+
+
+def test_lists_may_not_be_nested_without_end():
+    value = 1
+    for _ in range(990):
+        value = [value]
+    with pytest.raises(RequestError, match="nested 32 deep"):
+        to_array(value, TensorSpec("x", "float32", None))
+
+
+def test_more_rows_than_a_batch(server, small_gan):
+    z = np.random.default_rng(0).normal(size=(39, 4)).round(3).tolist()
+    status, body = server.post({"instances": z})
+    assert status == 200
+    np.testing.assert_allclose(body["predictions"], expected(small_gan, z), atol=1e-5)
 
 
 def test_a_body_that_states_too_much_is_not_read(server):
@@ -289,7 +390,7 @@ def test_strings():
 # ------------------------------------------------------------------ without the models' code
 
 
-def test_it_serves_without_keras_and_the_zoo_s_models(export_folder):
+def test_it_serves_without_the_zoo_s_model_code(export_folder):
     script = """if True:
         import sys
         from pathlib import Path
