@@ -190,7 +190,7 @@ def _check_options(
 
 
 def _free_version(path: Path, version: int | None) -> int:
-    taken = [int(p.name) for p in path.glob("*") if p.name.isdigit()] if path.is_dir() else []
+    taken = [int(n) for p in path.glob("*") if (n := p.name).isascii() and n.isdigit()]
     version = max(taken, default=0) + 1 if version is None else int(version)
     if version < 1:
         raise ValueError(f"version must be at least 1. Received: version={version}")

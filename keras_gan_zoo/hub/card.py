@@ -159,7 +159,19 @@ def _metrics(manifest: Manifest) -> list[str]:
         return ["None were measured."]
     commands = list(dict.fromkeys(m["command"] for m in manifest.metrics))
     listing = "\n".join(f"    {command}" for command in commands)
-    return [metrics_table(manifest.metrics), "Measured by:", listing]
+    protocols = [m["protocol"] for m in manifest.metrics if m.get("protocol")]
+    lines = list(dict.fromkeys(_protocol(p) for p in protocols))
+    return [metrics_table(manifest.metrics), *lines, "Measured by:", listing]
+
+
+def _protocol(protocol: Mapping[str, Any]) -> str:
+    """How the figures were measured, beyond what their table says."""
+    shown = {
+        "images": protocol.get("resize"),
+        "real images": " ".join(str(protocol[k]) for k in ("dataset", "split") if protocol.get(k)),
+        "evaluated by": f"keras-gan-zoo {protocol['version']}" if protocol.get("version") else None,
+    }
+    return "Protocol: " + ", ".join(f"{k} {v}" for k, v in shown.items() if v) + "."
 
 
 def _front_matter(manifest: Manifest) -> str:

@@ -270,6 +270,8 @@ def _pin(folder: Path, published: Published) -> None:
     manifest = replace(Manifest.read(folder), hub=hub)
     manifest.write(folder)
     write_whole(folder / CARD, card.render(manifest).encode())
+    if (folder.parent / index.INDEX).is_file():
+        index.write_index(folder.parent)
 
 
 def pack(

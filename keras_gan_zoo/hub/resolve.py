@@ -113,7 +113,7 @@ def locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, Manifest]:
             f"Received: name={manifest.name!r}"
         )
     complete = all((folder / entry["path"]).exists() for entry in manifest.files)
-    if complete or manifest.hub is None:
+    if complete or (manifest.hub is None and not os.environ.get(HUB_VARIABLE)):
         return folder, manifest
     from keras_gan_zoo.hub import remote
 

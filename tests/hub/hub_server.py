@@ -1,6 +1,7 @@
 """A server on loopback that speaks as much of the hub's HTTP as its client uses here.
 
-Downloads: HEAD and GET of `/<repo>/resolve/<revision>/<path>`. Uploads: create a repository or a
+Downloads: HEAD and GET of `/<repo>/resolve/<revision>/<path>`; large files are redirected to
+`/<repo>/cdn/<commit>/<path>`, which knows ranges. Uploads: create a repository or a
 branch, model info, `preupload`, Git LFS batch and upload, and the commit, which is NDJSON.
 """
 
@@ -8,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 import urllib.parse
@@ -15,6 +17,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 COMMIT = "a" * 40
+LARGE = 10_000  # bytes: above, downloads are redirected to a store of their own
 LFS_SUFFIXES = (".h5", ".npz", ".png")
 
 
@@ -149,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, body):
         hub = self.server
         parts = self.parts()
-        if len(parts) < 5 or parts[2] != "resolve":
+        if len(parts) < 5 or parts[2] not in ("resolve", "cdn"):
             return self.refuse(404)
         repo, revision, path = "/".join(parts[:2]), parts[3], "/".join(parts[4:])
         key = f"{self.command} {repo} {path}"
@@ -159,6 +162,8 @@ class Handler(BaseHTTPRequestHandler):
         if repo in hub.fail_once:
             hub.fail_once.discard(repo)
             return self.refuse(503)
+        if parts[2] == "cdn":  # a signed address: no token
+            return self.cdn(repo, revision, path, body)
         if repo in hub.private and not self.allowed():
             return self.refuse(401, "RepoNotFound")
         if repo in hub.gated:
@@ -172,19 +177,40 @@ class Handler(BaseHTTPRequestHandler):
         if path not in files:
             return self.refuse(404, "EntryNotFound")
         data = files[path]
-        self.send_response(200)
+        tag = f'"{hashlib.sha256(data).hexdigest()}"'
+        if len(data) > LARGE:  # LFS: the file is elsewhere, and has headers of its own
+            port = self.server.server_address[1]
+            self.send_response(302)  # to another host's name: the client looks at that
+            self.send_header("Location", f"http://localhost:{port}/{repo}/cdn/{commit}/{path}")
+            self.send_header("X-Linked-Size", str(len(data)))
+            self.send_header("X-Linked-Etag", tag)
+            self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')  # of the pointer
+            self.send_header("Content-Length", "0")
+        else:
+            self.send_response(200)
+            self.send_header("ETag", tag)
+            self.send_header("Content-Length", str(len(data)))
         self.send_header("X-Repo-Commit", commit)
-        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-        start = 0
-        if body and (asked := self.headers.get("Range", "")).startswith("bytes="):
-            start = int(asked[6:].split("-")[0])
+        self.end_headers()
+        return self.send(repo, data) if body and len(data) <= LARGE else None
+
+    def cdn(self, repo, commit, path, body):
+        """A large file, or the rest of it (the client asks for that after a first 10 MiB)."""
+        data = self.server.files(repo, commit)[1][path]
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        if asked:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        else:
+            self.send_response(200)
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
         return self.send(repo, data[start:]) if body else None
 
     def send(self, repo, data):
         hub = self.server
-        large = len(data) > 10_000
+        large = len(data) > LARGE
         if repo in hub.cut_once and large:
             hub.cut_once.discard(repo)
             self.wfile.write(data[:20_000])

@@ -153,7 +153,9 @@ def test_no_connection(preset, push, server):
 
 
 def test_a_pinned_preset(server, push, preset):
+    hub.index.write_index(preset.parent)
     (done,) = push((preset, "me/pinned", {"pin": True}))
+    assert hub.index.stale(preset.parent) == []
     manifest = Manifest.read(preset)
     assert manifest.hub == {"repo_id": "me/pinned", "revision": done["revision"]}
     assert 'from_pretrained("hf://me/pinned")' in (preset / "README.md").read_text()

@@ -192,6 +192,7 @@ def test_a_preset_of_the_zoo_is_checked_against_the_local_manifest(hub, client, 
 def test_cut_and_busy_servers_and_two_processes_at_once(hub, client, tmp_path):
     hub.repos["user/cut"] = hub.repos["user/busy"] = hub.repos["user/both"] = preset_files()
     hub.cut_once.add("user/cut")
+    hub.slow["user/both"] = 0.1  # so that the two meet
     hub.fail_once.add("user/busy")
     hub.requests.clear()
     with contextlib.ExitStack() as stack:

@@ -120,6 +120,17 @@ def test_repository_override(zoo, monkeypatch):
         resolve.resolve("dcgan.test")
 
 
+def test_the_override_is_for_presets_without_a_repository_too(zoo, monkeypatch):
+    folder = zoo / "a" / "dcgan.test"
+    rewrite(folder, hub=None)
+    (folder / Manifest.read(folder).files[0]["path"]).unlink(missing_ok=True)
+    asked = []
+    monkeypatch.setattr("keras_gan_zoo.hub.remote.fetch", lambda *a: asked.append(a) or a[::2])
+    monkeypatch.setenv("KERAS_GAN_ZOO_HUB", "me/mine@v1")
+    resolve.resolve("dcgan.test")
+    assert asked[0][:2] == ("me/mine", "v1")
+
+
 def test_no_tensorflow_is_imported():
     script = """if True:
         import sys

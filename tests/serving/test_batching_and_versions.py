@@ -238,6 +238,7 @@ def test_a_broken_version_does_not_end_the_one_that_works(versions):
 
 def test_a_version_that_is_half_copied_is_tried_again(versions):
     model = Model("small", versions)
+    model.refresh()
     source, copy = versions / "1", versions / "2"
     copy.mkdir()
     shutil.copy(source / "saved_model.pb", copy)
@@ -350,10 +351,14 @@ def test_sigterm_drains(export_folder):
         assert address.endswith("/v1/models/other")
         host, port = address.split("/")[2].split(":")
         body = json.dumps({"signature_name": "sample", "inputs": {"seed": 0, "n": 4}}).encode()
-        head = f"POST /v1/models/other:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+        head = (
+            "POST /v1/models/other:predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
         with socket.create_connection((host, int(port)), timeout=30) as begun:
-            begun.sendall(head.encode() + b"\r\n\r\n" + body[:10])
-            time.sleep(0.3)
+            begun.sendall(head.encode())
+            assert begun.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"  # it waits for the body
+            begun.sendall(body[:10])
             process.send_signal(signal.SIGTERM)
             deadline = time.monotonic() + 10
             while accepts(host, port):
