@@ -132,7 +132,10 @@ def render(text: str, sections: dict[str, Callable[[], str]], page: str) -> str:
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"{page} has no section <!-- {name} --> ... <!-- /{name} -->.")
-        body = make() + "\n"
+        try:
+            body = make() + "\n"
+        except (FileNotFoundError, KeyError):  # no such record, or not this part of it
+            body = "Not measured yet.\n"
         text = pattern.sub(lambda m, body=body: m.group(1) + body + m.group(2), text)
     return text
 
