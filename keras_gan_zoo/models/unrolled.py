@@ -34,6 +34,13 @@ from keras_gan_zoo.registry import register
 from keras_gan_zoo.training import GAN, Batch, look_ahead
 
 
+class _Ahead:
+    """theta^k while the generator's terms are computed: out of sight of Keras, which would take
+    variables in a list for weights of the model."""
+
+    pairs: list[tuple[Any, Any]] | None = None
+
+
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")
 class Unrolled(GAN):
     """A GAN whose generator looks `unroll_steps` discriminator steps ahead.
@@ -70,7 +77,7 @@ class Unrolled(GAN):
         self.unroll_steps = int(unroll_steps)
         self.first_order = bool(first_order)
         self.zero_sum = bool(zero_sum)
-        self._ahead: list[tuple[Any, Any]] | None = None
+        self._ahead = _Ahead()
 
     def compile(self, *args: Any, **options: Any) -> None:
         super().compile(*args, **options)
@@ -86,8 +93,8 @@ class Unrolled(GAN):
     def generator_terms(self, batch: Batch) -> dict[str, Any]:
         batch = replace(batch)
         if self.unroll_steps and self._declaring is None:
-            self._ahead = self.discriminator_ahead(batch)
-            with keras.StatelessScope(self._ahead):
+            self._ahead.pairs = self.discriminator_ahead(batch)
+            with keras.StatelessScope(self._ahead.pairs):
                 batch.real_logits = batch.fake_logits = None
                 batch.fake_logits = self.discriminate(batch.fake, batch.labels, training=True)
                 if self.zero_sum or self.loss_object.needs_real:
@@ -95,7 +102,7 @@ class Unrolled(GAN):
         try:
             terms = super().generator_terms(batch)
         finally:
-            self._ahead = None
+            self._ahead.pairs = None
         if self.zero_sum:
             if batch.real_logits is None:  # k = 0: the real half is a constant
                 batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
@@ -105,7 +112,8 @@ class Unrolled(GAN):
         return terms
 
     def _critic_weights(self) -> list[tuple[Any, Any]]:
-        return super()._critic_weights() if self._ahead is None else self._ahead
+        pairs = self._ahead.pairs
+        return super()._critic_weights() if pairs is None else pairs
 
     def discriminator_ahead(self, batch: Batch) -> list[tuple[Any, Any]]:
         """theta^k on this minibatch: pairs of a discriminator variable and its value, a tensor."""
