@@ -86,7 +86,10 @@ def layer_names(network):
     return {type(layer).__name__ for layer in network._flatten_layers()}
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1gan", "r3gan", "sngan", "began"])
+@pytest.mark.parametrize(
+    "name",
+    ["wgan_gp", "dragan", "r1gan", "r3gan", "began", pytest.param("sngan", marks=pytest.mark.slow)],
+)
 def test_critics_without_batch_normalization(name, trained):
     assert "BatchNormalization" not in layer_names(trained(name)[0].discriminator)
 
