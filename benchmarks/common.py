@@ -109,6 +109,28 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
+def run_apart(
+    module: str, job: Sequence[Any], options: Any, keys: Sequence[str], log: Path
+) -> None:
+    """One run of a benchmark in a process of its own: `python -m benchmarks.MODULE --one JOB ...`.
+
+    Args:
+        module: name of the benchmark.
+        job: what `--one` takes.
+        options, keys: parsed options, and the names of those that are handed on.
+        log: where its errors go.
+
+    Raises:
+        subprocess.CalledProcessError: the run failed; `log` says why.
+    """
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--one", *map(str, job)]
+    for key in keys:
+        command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with log.open("w") as stream:
+        subprocess.run(command, check=True, env=environment, stderr=stream)
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table that also reads well in a terminal; numbers are flush right."""
     cells = [[str(c) for c in row] for row in rows]

@@ -20,10 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -315,12 +312,8 @@ def run_all(jobs: Iterable[tuple[str, str, int]], options: argparse.Namespace) -
 
 def _one(job: tuple[str, str, int], options: argparse.Namespace) -> tuple[str, str, int]:
     """A run in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.modes", "--one", *map(str, job)]
-    for key in ("steps", "output", "threads", "together", "g_rate", "d_rate"):
-        command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with open(_record(options.output, *job).with_suffix(".log"), "w") as log:
-        subprocess.run(command, check=True, env=environment, stderr=log)
+    keys = ("steps", "output", "threads", "together", "g_rate", "d_rate")
+    common.run_apart("modes", job, options, keys, _record(options.output, *job).with_suffix(".log"))
     return job
 
 

@@ -19,10 +19,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -122,12 +119,9 @@ def run_all(options: argparse.Namespace) -> None:
     """Every draw that has no record of so many epochs yet, `options.jobs` processes at a time."""
 
     def start(draw: int) -> int:
-        command = [sys.executable, "-m", "benchmarks.semi_supervised", "--one", str(draw)]
-        for key in ("data", "epochs", "labels", "rate", "output", "threads", "together", "every"):
-            command += [f"--{key}", str(getattr(options, key))]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        with open(_record(options, draw).with_suffix(".log"), "w") as log:
-            subprocess.run(command, check=True, env=environment, stderr=log)
+        keys = ("data", "epochs", "labels", "rate", "output", "threads", "together", "every")
+        log = _record(options, draw).with_suffix(".log")
+        common.run_apart("semi_supervised", [draw], options, keys, log)
         return draw
 
     wanted = [d for d in range(options.draws) if not _done(options, d)]

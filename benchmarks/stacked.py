@@ -47,11 +47,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import shutil
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -387,12 +384,9 @@ def run_all(jobs: Iterable[tuple[str, int]], options: argparse.Namespace) -> Non
     begin, done, finished = time.monotonic(), 0.0, 0
 
     def start(job: tuple[str, int]) -> tuple[str, int]:
-        command = [sys.executable, "-m", "benchmarks.stacked", "--one", *map(str, job)]
-        for key in ("data", "steps", "output", "threads", "g_rate", "d_rate"):
-            command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        with open(f"{_path(options.output, *job)}.log", "w") as log:
-            subprocess.run(command, check=True, env=environment, stderr=log)
+        keys = ("data", "steps", "output", "threads", "g_rate", "d_rate")
+        log = Path(f"{_path(options.output, *job)}.log")
+        common.run_apart("stacked", job, options, keys, log)
         return job
 
     with ThreadPoolExecutor(options.jobs) as pool:

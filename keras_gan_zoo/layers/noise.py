@@ -135,7 +135,7 @@ class InstanceNoise(keras.layers.Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training:
             return inputs
-        noise = tf.random.stateless_normal(tf.shape(inputs), _next_seed(self.seed_generator))
+        noise = normal(tf.shape(inputs), _next_seed(self.seed_generator))
         return inputs + ops.cast(self.level() * noise, inputs.dtype)
 
     def after_update(self) -> None:
