@@ -150,10 +150,13 @@ def _improved(dataset: str, **options: Any) -> Any:
     from keras_gan_zoo.layers import MinibatchDiscrimination
     from keras_gan_zoo.networks import with_head, with_virtual_batch_norm
 
+    def judge(x: Any) -> Any:
+        return _dense(1)(MinibatchDiscrimination(20, average=True, group=64)(x))
+
     generator, body = networks(dataset, normalise=True)
     return zoo.GAN(
         with_virtual_batch_norm(generator, 64, seed=options["seed"]),
-        with_head(body, lambda x: _dense(1)(MinibatchDiscrimination(20, average=True)(x))),
+        with_head(body, judge),
         loss=zoo.losses.NonSaturating(label_smoothing=0.1),
         **options,
     )

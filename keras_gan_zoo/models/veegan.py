@@ -1,12 +1,17 @@
 """VEEGAN: a reconstructor F maps images back to noise, so that missing modes cost something.
 
-    min_D  E log(1 + exp(D(G(z), z))) + E log(1 + exp(-D(x, F(x))))       (Algorithm 1, line 7)
+    min_D  E log(1 + exp(D(G(z), z))) + E log(1 + exp(-D(x, F(x) + e)))   (Algorithm 1, line 7)
     min_F  E |z - F(G(z))|^2                                              (line 9)
     min_G  -E D(G(z), z) + E |z - F(G(z))|^2                              (line 11)
 
 D judges pairs of an image and a noise vector (its sign is the zoo's: high for real; the paper's is
 high for generated). F learns to undo G. Real images of a mode that G misses are mapped to unlikely
 noise, which D notices. The autoencoder is one of noise, where the squared error is natural.
+
+The reconstructor is a distribution of z given x, as in the paper (line 5 draws from it) and in the
+authors' notebook: N(F(x), 1), so e ~ N(0, code_std^2). Without e the codes of real images lie on a
+surface of no volume, since x has fewer dimensions than z or varies less: D knows them from any
+noise at a glance, whatever x is, and has nothing to tell the generator.
 
 Srivastava et al., "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning",
 NeurIPS 2017, Algorithm 1. Lines 9 and 11 have no variable in common but the error: one optimizer
@@ -24,6 +29,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gan_zoo.layers import GaussianNoise
 from keras_gan_zoo.losses import NonSaturating
 from keras_gan_zoo.networks import dcgan, mlp, with_head
 from keras_gan_zoo.registry import register
@@ -50,6 +56,8 @@ class VEEGAN(GAN):
         reconstructor: images -> z `(b, latent_dim)`, without state of its own
             (BatchNormalization): it sees real images in one update and generated ones in the next.
         reconstruction: weight of the error in noise space, at least 0.
+        code_std: standard deviation of a code around F(x) in training, at least 0. Out of training
+            a code is F(x).
         **options: as `GAN`.
 
     Raises:
@@ -57,12 +65,18 @@ class VEEGAN(GAN):
     """
 
     def __init__(
-        self, *args: Any, reconstructor: keras.Model, reconstruction: float = 1.0, **options: Any
+        self,
+        *args: Any,
+        reconstructor: keras.Model,
+        reconstruction: float = 1.0,
+        code_std: float = 1.0,
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
-        if not reconstruction >= 0:
+        if not (reconstruction >= 0 and code_std >= 0):
             raise ValueError(
-                f"reconstruction must be at least 0. Received: reconstruction={reconstruction}"
+                "reconstruction and code_std must be at least 0. "
+                f"Received: reconstruction={reconstruction}, code_std={code_std}"
             )
         came = tuple(reconstructor.inputs[0].shape[1:]), tuple(reconstructor.outputs[0].shape[1:])
         if came != (self.image_shape, (self.latent_dim,)):
@@ -72,24 +86,29 @@ class VEEGAN(GAN):
             )
         self.reconstructor = reconstructor
         self.reconstruction = float(reconstruction)
+        self.spread = GaussianNoise(float(code_std), seed=self.seed, dtype="float32")
 
     def g_networks(self) -> Together:
         return Together(self.generator, self.reconstructor)
 
+    def code(self, x: Any, training: bool = False) -> Any:
+        """z `(b, latent_dim)` of images: F(x), in training a draw from N(F(x), code_std^2)."""
+        return self.spread(self.reconstructor(x, training=training), training=training)
+
     def discriminate(
         self, x: Any, labels: Any = None, training: bool = False, z: Any = None
     ) -> Any:
-        """Logits of the pairs (x, z); z is F(x) where it is not given."""
+        """Logits of the pairs (x, z); z is `code(x)` where it is not given."""
         return self.discriminator(self.judged(x, labels, training, z), training=training)
 
     def judged(self, x: Any, labels: Any = None, training: bool = False, z: Any = None) -> Any:
-        """The pairs (x, z); z is F(x) where it is not given."""
+        """The pairs (x, z); z is `code(x)` where it is not given."""
         x = ops.convert_to_tensor(x)
-        z = self.reconstructor(x, training=training) if z is None else z
+        z = self.code(x, training) if z is None else z
         return [x if self.instance_noise is None else self.instance_noise(x, training=training), z]
 
     def discriminator_terms(self, batch: Batch) -> dict[str, Any]:
-        z = ops.stop_gradient(self.reconstructor(batch.real, training=True))
+        z = ops.stop_gradient(self.code(batch.real, training=True))
         batch.real_logits = self.discriminate(batch.real, training=True, z=z)
         batch.fake_logits = self.discriminate(batch.fake, training=True, z=batch.z)
         loss = self.loss_object.discriminator_loss(batch.real_logits, batch.fake_logits)
@@ -107,8 +126,8 @@ class VEEGAN(GAN):
 
     def get_config(self) -> dict[str, Any]:
         reconstructor = keras.saving.serialize_keras_object(self.reconstructor)
-        own = {"reconstructor": reconstructor, "reconstruction": self.reconstruction}
-        return {**super().get_config(), **own}
+        own = {"reconstruction": self.reconstruction, "code_std": self.spread.stddev}
+        return {**super().get_config(), "reconstructor": reconstructor, **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VEEGAN:
@@ -130,6 +149,7 @@ def veegan(
     d_width: int | None = None,
     units: int = 128,
     reconstruction: float = 1.0,
+    code_std: float = 1.0,
     loss: Any = None,
     learning_rate: float | None = None,
     beta_1: float = 0.5,
@@ -162,6 +182,7 @@ def veegan(
         with_head(bodies[1], judge, inputs=[z]),
         reconstructor=with_head(bodies[0], code, name="reconstructor"),
         reconstruction=reconstruction,
+        code_std=code_std,
         loss=LogRatio() if loss is None else loss,
         **options,
     )

@@ -40,6 +40,17 @@ def test_against_the_formula():
     np.testing.assert_allclose(out[:, 6:], expected, rtol=1e-5)
 
 
+def test_groups_are_minibatches_of_their_own():
+    x = RNG.normal(size=(6, 5)).astype("float32")
+    layer = MinibatchDiscrimination(kernels=3, dim=2, average=True, group=2)
+    out = np.array(layer(x))
+    whole = MinibatchDiscrimination(kernels=3, dim=2, average=True)
+    whole.build((2, 5))
+    whole.set_weights(layer.get_weights())
+    expected = np.concatenate([np.array(whole(part)) for part in np.split(x, 3)])
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
 def test_standard_deviation():
     same = np.ones((4, 2, 2, 3), "float32")
     np.testing.assert_array_equal(np.array(MinibatchStdDev()(same))[..., 3], 0)
@@ -57,7 +68,7 @@ def test_standard_deviation():
 
 
 @pytest.mark.parametrize(
-    "layer", [MinibatchDiscrimination(3, 2, average=True), MinibatchStdDev(group=2)]
+    "layer", [MinibatchDiscrimination(3, 2, average=True, group=4), MinibatchStdDev(group=2)]
 )
 def test_configs_and_shapes(layer):
     again = type(layer).from_config(layer.get_config())
@@ -69,5 +80,7 @@ def test_configs_and_shapes(layer):
 def test_arguments():
     with pytest.raises(ValueError, match="kernels=0"):
         MinibatchDiscrimination(0)
+    with pytest.raises(ValueError, match="group=0"):
+        MinibatchDiscrimination(group=0)
     with pytest.raises(ValueError, match="group=0"):
         MinibatchStdDev(0)

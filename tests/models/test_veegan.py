@@ -24,20 +24,21 @@ def test_one_step_is_algorithm_1(gan):
     g, d, f = gan.generator, gan.discriminator, gan.reconstructor
     start = [n.get_weights() for n in (g, d, f)]
     x = tf.constant(POINTS[:8])
-    seen = []
-    generate = gan.generate
+    seen, codes = [], []
+    generate, code = gan.generate, gan.code
     gan.generate = lambda z, *a, **k: (seen.append(np.array(z)), generate(z, *a, **k))[1]
+    gan.code = lambda x, *a, **k: (codes.append(code(x, *a, **k)), codes[-1])[1]
     gan.run_eagerly = True
     try:
         gan.train_step(x)
     finally:
-        gan.generate, gan.run_eagerly = generate, False
+        gan.generate, gan.code, gan.run_eagerly = generate, code, False
     after = [n.get_weights() for n in (g, d, f)]
     z = tf.constant(seen[0])
     for network, weights in zip((g, d, f), start, strict=True):
         network.set_weights(weights)
     with tf.GradientTape() as tape:
-        real, fake = d([x, f(x)]), d([g(z), z])
+        real, fake = d([x, codes[0]]), d([g(z), z])
         loss = tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
     expected_d = moved(d, tape.gradient(loss, d.trainable_variables))
     with tf.GradientTape() as tape:
@@ -51,6 +52,17 @@ def test_one_step_is_algorithm_1(gan):
     for mine, expected in zip(after, (expected_g, expected_d, expected_f), strict=True):
         for a, b in zip(mine, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_codes_are_draws_around_the_reconstruction(gan):
+    x = tf.constant(np.repeat(POINTS[:1], 4000, axis=0))
+    f = np.array(gan.reconstructor(x))
+    e = np.array(gan.code(x, training=True)) - f
+    assert np.abs(e.mean(axis=0)).max() < 0.06 and np.abs(e.std(axis=0) - 1).max() < 0.06
+    np.testing.assert_array_equal(gan.code(x), f)  # out of training: the middle
+    sharp = zoo.create("veegan", (2,), units=8, latent_dim=3, code_std=0, seed=0)
+    np.testing.assert_array_equal(sharp.code(x, training=True), sharp.reconstructor(x))
+    assert type(sharp).from_config(sharp.get_config()).spread.stddev == 0
 
 
 def moved(network, gradients):
@@ -94,6 +106,8 @@ def test_saves_the_reconstructor_and_its_moments(tmp_path):
 def test_arguments(gan):
     with pytest.raises(ValueError, match="reconstruction=-1"):
         zoo.create("veegan", (2,), units=4, reconstruction=-1)
+    with pytest.raises(ValueError, match="code_std=-1"):
+        zoo.create("veegan", (2,), units=4, code_std=-1)
     with pytest.raises(ValueError, match="reconstructor must map"):
         VEEGAN(gan.generator, gan.discriminator, reconstructor=gan.generator)
 
