@@ -151,7 +151,7 @@ def _improved(dataset: str, **options: Any) -> Any:
     from keras_gan_zoo.networks import with_head, with_virtual_batch_norm
 
     def judge(x: Any) -> Any:
-        return _dense(1)(MinibatchDiscrimination(20, average=True, group=64)(x))
+        return _dense(1)(MinibatchDiscrimination(20, average=True, group=32)(x))
 
     generator, body = networks(dataset, normalise=True)
     return zoo.GAN(

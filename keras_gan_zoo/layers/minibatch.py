@@ -77,10 +77,12 @@ class MinibatchDiscrimination(keras.layers.Layer):
         x = ops.reshape(x, (-1, math.prod(x.shape[1:])))
         rows = ops.cast(ops.matmul(x, self.tensor), "float32")
         rows = ops.reshape(rows, (-1, self.group or ops.shape(x)[0], self.kernels, self.dim))
-        # (groups, n, n, kernels)
-        distances = ops.sum(ops.abs(rows[:, :, None] - rows[:, None]), axis=-1)
-        closeness = ops.exp(-distances)
-        closeness = ops.mean(closeness, axis=2) if self.average else ops.sum(closeness, axis=2)
+        # one of the `dim` numbers at a time, (groups, kernels, n, n), examples last: sums over few
+        # last numbers are slow, and all differences at once would take `dim` times the memory
+        parts = ops.unstack(ops.transpose(rows, (3, 0, 2, 1)), self.dim, axis=0)
+        closeness = ops.exp(-sum(ops.abs(p[..., None] - p[:, :, None]) for p in parts))
+        closeness = ops.mean(closeness, axis=-1) if self.average else ops.sum(closeness, axis=-1)
+        closeness = ops.transpose(closeness, (0, 2, 1))
         closeness = ops.reshape(closeness, (-1, self.kernels))
         return ops.concatenate([x, ops.cast(closeness, x.dtype)], axis=-1)
 
