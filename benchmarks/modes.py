@@ -335,6 +335,10 @@ def _record(output: Path, name: str, dataset: str, seed: int) -> Path:
     return output / f"{dataset}.{name}.{seed}.json"
 
 
+def _samples(output: Path, name: str, dataset: str) -> Path:
+    return _record(output, name, dataset, 0).with_suffix(".npz")
+
+
 def table(records: list[dict[str, Any]]) -> str:
     """Mean and standard deviation over seeds, beside the published row.
 
@@ -379,7 +383,7 @@ def draw(records: list[dict[str, Any]], dataset: str, output: Path, path: Path) 
     from keras_gan_zoo import pictures
 
     points = data(dataset, 0)
-    names = [n for n in MODELS if _record(output, n, dataset, 0).exists()]
+    names = [r["model"] for r in records if (r["dataset"], r["seed"]) == (dataset, 0)]
     columns = min(6, len(names))
     rows = -(-len(names) // columns)
     figure = pictures.new_figure(2.4 * columns, 2.7 * rows)
@@ -389,7 +393,7 @@ def draw(records: list[dict[str, Any]], dataset: str, output: Path, path: Path) 
     limit = 1.4 * float(np.abs(points.means).max())
     for axes, name in zip(every, names, strict=False):
         record = json.loads(_record(output, name, dataset, 0).read_text())
-        with np.load(output / f"{dataset}.{name}.0.npz") as file:
+        with np.load(_samples(output, name, dataset)) as file:
             samples = file["samples"].astype(np.float32)
         axes.plot(*points.means.T, "o", color="0.8", markersize=9, zorder=0)
         axes.plot(*samples.T, ".", color="tab:blue", markersize=1.5, alpha=0.5)
@@ -431,7 +435,7 @@ def main(argv: list[str] | None = None) -> None:
     if same and RESULT.exists():
         for record in json.loads(RESULT.read_text())["runs"]:
             path = _record(options.output, record["model"], record["dataset"], record["seed"])
-            if not path.exists():
+            if not path.exists() or not _fits(json.loads(path.read_text()), options):
                 path.write_text(json.dumps(record, indent=1))
     jobs = [
         (n, d, s)
@@ -459,7 +463,13 @@ def collect(records: list[dict[str, Any]], options: argparse.Namespace) -> None:
         content["speed"] = before["speed"]
     common.write_json(RESULT, content)
     for dataset in DATASETS:
-        if any(options.output.glob(f"{dataset}.*.0.npz")):
+        first = [r for r in records if (r["dataset"], r["seed"]) == (dataset, 0)]
+        lack = [
+            r["model"] for r in first if not _samples(options.output, r["model"], dataset).exists()
+        ]
+        if lack:  # records of an earlier day come without samples
+            print(f"modes-{dataset}.png stays as it is: no samples of {', '.join(lack)}")
+        elif first:
             draw(records, dataset, options.output, DOCS / f"modes-{dataset}.png")
 
 
