@@ -27,6 +27,7 @@ from keras import ops
 from keras_gan_zoo.losses import divergences
 from keras_gan_zoo.losses._checks import choice, number
 from keras_gan_zoo.losses._objects import Configurable, register, resolve, serialize
+from keras_gan_zoo.losses.replicas import mean_over_batch
 
 __all__ = [
     "BoundaryEquilibrium",
@@ -379,9 +380,9 @@ class RelativisticAverage(Loss):
         L_D = h(r) + h(-s)
         L_G = h(s) + h(-r)
 
-    The means run over the batch (and over the patches of PatchGAN logits); gradients pass
-    through them. `base` picks h: the RaSGAN above, RaLSGAN (d - 1)^2, or RaHingeGAN
-    max(0, 1 - d).
+    The means run over the batch, all replicas' parts of it (and over the patches of PatchGAN
+    logits); gradients pass through them. `base` picks h: the RaSGAN above, RaLSGAN (d - 1)^2, or
+    RaHingeGAN max(0, 1 - d).
 
     Args:
         base: `"non_saturating"`, `"least_squares"` or `"hinge"`.
@@ -404,7 +405,7 @@ class RelativisticAverage(Loss):
 
     def _loss(self, higher: Tensor, lower: Tensor) -> tuple[Tensor, Tensor]:
         h = _RELATIVISTIC_BASES[self.base]
-        first, second = h(higher - ops.mean(lower)), h(ops.mean(higher) - lower)
+        first, second = h(higher - mean_over_batch(lower)), h(mean_over_batch(higher) - lower)
         return _per_example(first), _per_example(second)
 
     def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ import tensorflow as tf
 
 from keras_gan_zoo.losses._checks import choice, number, whole_number
 from keras_gan_zoo.losses._objects import Configurable, register, resolve, serialize
+from keras_gan_zoo.losses.replicas import mean_over_batch
 
 __all__ = [
     "Constraint",
@@ -582,10 +583,10 @@ class FeatureMatching(Penalty):
 
         | E f(x) - E f(G(z)) |^2        f: the activations of a layer of the discriminator
 
-    The mean runs over the minibatch, the squares are summed over all features. As in the paper it
-    takes the place of the generator's adversarial loss, which is then only logged;
-    `replaces_loss=False` adds it instead. A trainer's critic must take `features=`, the name of a
-    layer, and return that layer's output: that of `GAN` does, whatever the model.
+    The mean runs over the minibatch (all replicas' parts of it), the squares are summed over all
+    features. As in the paper it takes the place of the generator's adversarial loss, which is then
+    only logged; `replaces_loss=False` adds it instead. A trainer's critic must take `features=`,
+    the name of a layer, and return that layer's output: that of `GAN` does, whatever the model.
 
     Args:
         weight: factor, >= 0.
@@ -625,7 +626,7 @@ class FeatureMatching(Penalty):
         for images, argument in ((real, "real"), (fake, "fake")):
             images = _batch(images, argument, type(self).__name__)
             features = tf.cast(critic(images, features=self.layer), tf.float32)
-            means.append(tf.reduce_mean(features, axis=0))
+            means.append(mean_over_batch(features, axis=0))
         return tf.reduce_sum(tf.square(means[0] - means[1]))
 
 

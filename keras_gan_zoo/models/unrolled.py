@@ -29,6 +29,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gan_zoo.losses.replicas import mean_over_replicas
 from keras_gan_zoo.networks import mlp
 from keras_gan_zoo.registry import register
 from keras_gan_zoo.training import GAN, Batch, look_ahead
@@ -125,7 +126,7 @@ class Unrolled(GAN):
                 tape.watch(weights)
                 with keras.StatelessScope(list(zip(variables, weights, strict=True))):
                     loss = sum(self.discriminator_terms(replace(batch, fake=fake)).values())
-            gradients = look_ahead.mean_over_replicas(tape.gradient(loss, weights))
+            gradients = mean_over_replicas(tape.gradient(loss, weights))
             weights, moments = look_ahead.advance(
                 self.d_optimizer, weights, gradients, moments, step
             )

@@ -83,14 +83,6 @@ def advance(
     return [w + tf.reshape(d, w.shape) for w, d in zip(weights, moves, strict=True)], moments
 
 
-def mean_over_replicas(gradients: Sequence[Any]) -> list[Any]:
-    """The gradients of the whole batch, where every replica of a strategy has a part of it."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return list(gradients)
-    return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, list(gradients)))
-
-
 def _flat(tensors: Sequence[Any]) -> Any:
     return tf.concat([tf.reshape(t, [-1]) for t in tensors], 0)
 

@@ -27,11 +27,40 @@ def test_noise_differs_between_replicas(two_replicas):
     assert not np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
-def test_gradients_equal_one_big_batch_s(two_replicas, images, update, monkeypatch):
-    """With the same noise for the same rows, two replicas make the step of one device: BatchNorm
-    moments, losses and both updates are those of the whole batch."""
-    data = images[:16]
+def _images(**options):
+    return zoo.create("dcgan", (16, 16, 1), width=4, penalties=[zoo.penalties.R1(1.0)], **options)
+
+
+def _unrolled(**options):
+    return zoo.create("unrolled", (2,), width=8, unroll_steps=2, **options)
+
+
+def _relativistic(**options):
+    return zoo.create("gan", (2,), width=8, dropout=0.0, loss="relativistic_average", **options)
+
+
+def _penalised(**options):
+    penalties = [
+        zoo.penalties.FeatureMatching(),
+        zoo.penalties.HistoricalAveraging(1.0, player="generator"),
+        zoo.penalties.HistoricalAveraging(1.0, player="discriminator"),
+    ]
+    return zoo.create("gan", (2,), width=8, dropout=0.0, penalties=penalties, **options)
+
+
+@pytest.mark.parametrize(
+    ("game", "options"),
+    [
+        (_images, {"update": "alternating"}),
+        (_images, {"update": "simultaneous"}),
+        (_unrolled, {}),
+        (_relativistic, {}),
+        (_penalised, {}),
+    ],
+)
+def test_gradients_equal_one_big_batch_s(two_replicas, images, game, options, monkeypatch):
+    """With the same noise for the same rows, two replicas make the steps of one device: BatchNorm
+    moments, losses, penalties, look-ahead and both updates are those of the whole batch."""
     noise = np.random.default_rng(1).standard_normal((16, 4)).astype("f4")
 
     def fixed(self, shape):
@@ -43,27 +72,19 @@ def test_gradients_equal_one_big_batch_s(two_replicas, images, update, monkeypat
 
     monkeypatch.setattr(StepRandom, "normal", fixed)
 
-    def step(**options):
+    def steps():
         import keras
 
-        gan = zoo.create(
-            "dcgan",
-            (16, 16, 1),
-            width=4,
-            latent_dim=4,
-            seed=0,
-            update=update,
-            penalties=[zoo.penalties.R1(1.0)],
-            **options,
-        )
+        gan = game(latent_dim=4, seed=0, **options)
         gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+        data = images[:16] if len(gan.image_shape) == 3 else images.reshape(-1, 2)[:32]
         dataset = tf.data.Dataset.from_tensor_slices(data).batch(16, drop_remainder=True)
         history = gan.fit(dataset, verbose=0).history
         return gan, history
 
-    one, one_logs = step()
+    one, one_logs = steps()
     with two_replicas.scope():
-        two, two_logs = step()
+        two, two_logs = steps()
     for a, b in zip(one.weights, two.weights, strict=True):
         copies = replicas_of(two_replicas, b.value)
         np.testing.assert_array_equal(copies[0], copies[-1])
