@@ -165,6 +165,7 @@ def _improved(dataset: str, **options: Any) -> Any:
 
 GAMMA = 1.0  # of R1 and R2
 G_FACTOR = {"wgan_gp": 0.1}  # of the generator's rate: it outruns a critic of one layer
+AVERAGED = ("r3gan",)
 EMA = 0.999  # of r3gan's generator: its authors sample from averaged weights only
 MODELS: dict[str, Callable[..., Any]] = {
     "gan": _plain("minimax"),
@@ -355,7 +356,8 @@ def _samples(output: Path, name: str, dataset: str) -> Path:
 def table(records: list[dict[str, Any]]) -> str:
     """Mean and standard deviation over seeds, beside the published row.
 
-    "in training": modes, mean of the ten counts on the way.
+    "in training": modes, mean of the ten counts on the way. Models that sample from averaged
+    weights have a second row, of the generator itself.
     """
     header = ["model", "data", "modes", "all modes", "in training", "high quality %"]
     header += ["reverse KL", "published", "CPU s"]
@@ -365,21 +367,29 @@ def table(records: list[dict[str, Any]]) -> str:
             runs = [r for r in records if (r["model"], r["dataset"]) == (name, dataset)]
             if not runs:
                 continue
-            every = {"ring": 8, "grid": 25}[dataset]
-            rows.append(
-                [
-                    name,
-                    dataset,
-                    _spread([r["modes"] for r in runs], 1),
-                    f"{sum(r['modes'] == every for r in runs)} of {len(runs)}",
-                    f"{statistics.fmean(_on_the_way(r) for r in runs):.1f}",
-                    _spread([100 * r["high_quality"] for r in runs], 1),
-                    _spread([r["reverse_kl"] for r in runs], 3),
-                    PUBLISHED.get((name, dataset), "-"),
-                    f"{statistics.fmean(r.get('cpu_seconds', r['seconds']) for r in runs):.0f}",
-                ]
-            )
+            found, *rest = _counts(runs, dataset)
+            published = PUBLISHED.get((name, dataset), "-")
+            on_the_way = f"{statistics.fmean(_on_the_way(r) for r in runs):.1f}"
+            seconds = f"{statistics.fmean(r.get('cpu_seconds', r['seconds']) for r in runs):.0f}"
+            row = [name, dataset, found, *rest[:1], on_the_way, *rest[1:], published, seconds]
+            rows.append(row)
+            present = [r["present_weights"] for r in runs if name in AVERAGED]
+            if present:
+                found, *rest = _counts(present, dataset)
+                row = [f"{name}, not averaged", dataset, found, *rest[:1], "-", *rest[1:], "-", "-"]
+                rows.append(row)
     return common.table(header, rows)
+
+
+def _counts(found: list[dict[str, Any]], dataset: str) -> list[str]:
+    """Modes, runs with all of them, high-quality share and reverse KL."""
+    every = {"ring": 8, "grid": 25}[dataset]
+    return [
+        _spread([r["modes"] for r in found], 1),
+        f"{sum(r['modes'] == every for r in found)} of {len(found)}",
+        _spread([100 * r["high_quality"] for r in found], 1),
+        _spread([r["reverse_kl"] for r in found], 3),
+    ]
 
 
 def _on_the_way(record: dict[str, Any]) -> float:
