@@ -132,10 +132,13 @@ class Penalty(Configurable):
         needs_variables: True if the trainer must call `build(network.trainable_variables)`, with
             the network of `player`, before the first step.
         variables: non-trainable state (list of `keras.Variable`) that a checkpoint must keep.
+        over_replicas: True if `compute` reduces over the replicas of a strategy; the trainer then
+            computes it in every step, whatever the interval: no branch can hold a reduction.
     """
 
     player: str = "discriminator"
     needs_variables: bool = False
+    over_replicas: bool = False
 
     def __init__(self, weight: float = 1.0, interval: int = 1) -> None:
         self.weight = number("weight", weight, at_least=0)
@@ -608,6 +611,7 @@ class FeatureMatching(Penalty):
 
     name = "feature_matching"
     player = "generator"
+    over_replicas = True
 
     def __init__(
         self,

@@ -489,10 +489,12 @@ class GAN(keras.Model):
                 raw = penalty(critic, batch.real, batch.fake, rng=self.random)
                 return ops.cast(penalty.weight * penalty.interval * raw, "float32")
 
+            due = tf.equal(tf.math.floormod(self.step.value, penalty.interval), 0)
             if penalty.interval == 1:
                 term = value()
+            elif penalty.over_replicas and self.distribute_strategy.num_replicas_in_sync > 1:
+                term = value() * tf.cast(due, tf.float32)
             else:
-                due = tf.equal(tf.math.floormod(self.step.value, penalty.interval), 0)
                 term = tf.cond(due, value, lambda: tf.zeros((), tf.float32))
             name, k = penalty.name, 2
             while name in terms:

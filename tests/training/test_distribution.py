@@ -42,6 +42,7 @@ def _relativistic(**options):
 def _penalised(**options):
     penalties = [
         zoo.penalties.FeatureMatching(),
+        zoo.penalties.FeatureMatching(0.5, interval=2),
         zoo.penalties.HistoricalAveraging(1.0, player="generator"),
         zoo.penalties.HistoricalAveraging(1.0, player="discriminator"),
     ]
