@@ -53,7 +53,7 @@ def _penalised(**options):
     ("game", "options"),
     [
         (_images, {"update": "alternating"}),
-        (_images, {"update": "simultaneous"}),
+        pytest.param(_images, {"update": "simultaneous"}, marks=pytest.mark.slow),
         (_unrolled, {}),
         (_relativistic, {}),
         (_penalised, {}),
@@ -114,6 +114,7 @@ def test_float16_over_several_replicas_is_refused(two_replicas):
         zoo.create("dcgan", (16, 16, 1), width=4, dtype="mixed_float16")
 
 
+@pytest.mark.slow
 def test_two_workers_end_with_the_same_weights():
     done = subprocess.run(
         [

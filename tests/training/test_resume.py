@@ -66,6 +66,7 @@ def test_two_processes_equal_one_bit_for_bit(uninterrupted, tmp_path):
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["epoch-000003", "epoch-000004"]
 
 
+@pytest.mark.slow
 def test_kill_in_the_middle_of_an_epoch_costs_that_epoch(uninterrupted, tmp_path):
     process = start(tmp_path / "run", 4, slow=0.3)
     for _ in range(5 + 5 + 2):  # two epochs of five steps, and two steps of the third
