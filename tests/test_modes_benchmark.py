@@ -33,11 +33,11 @@ def call(folder, *arguments):
 
 
 def test_goes_on_where_it_stopped(done, tmp_path, capsys):
-    chosen = ("--models", "gan,unrolled_10", "--datasets", "ring")
+    chosen = ("--models", "gan,veegan", "--datasets", "ring")
     call(tmp_path / "a", *chosen, "--seeds", "2")
-    assert done == [("gan", "ring", 0), ("unrolled_10", "ring", 0)] + [
+    assert done == [("gan", "ring", 0), ("veegan", "ring", 0)] + [
         ("gan", "ring", 1),
-        ("unrolled_10", "ring", 1),
+        ("veegan", "ring", 1),
     ]
     call(tmp_path / "a", *chosen, "--seeds", "6")
     assert len(done) == 4 + 4 + 3  # the slow one stops at five seeds
@@ -45,10 +45,10 @@ def test_goes_on_where_it_stopped(done, tmp_path, capsys):
     call(tmp_path / "b", *chosen, "--seeds", "7")  # elsewhere: the record has the others
     assert done == [("gan", "ring", 6)]
     record = json.loads(modes.RESULT.read_text())
-    assert [r["model"] for r in record["runs"]] == ["gan"] * 7 + ["unrolled_10"] * 5
+    assert [r["model"] for r in record["runs"]] == ["gan"] * 7 + ["veegan"] * 5
     shown = capsys.readouterr().out
     assert "8.0 ± 0.0" in shown and "7 of 7" in shown
-    assert "modes-ring.png stays as it is: no samples of gan, unrolled_10" in shown
+    assert "modes-ring.png stays as it is: no samples of gan, veegan" in shown
 
 
 def test_other_settings_are_other_runs(done, tmp_path, capsys):
