@@ -937,7 +937,8 @@ class GAN(keras.Model):
     def _own_state(self) -> dict[str, Any]:
         """State that Keras does not save: counters, layers' seeds, losses' and penalties' state."""
         weights = {id(v) for v in self.weights}
-        holders = [*self.networks(), *([self.instance_noise] if self.instance_noise else [])]
+        others = [layer for layer in self.layers if not isinstance(layer, keras.Model)]
+        holders = [*self.networks(), *others]  # others: instance noise, and what a model adds
         seeds = [v for n in holders for v in n.variables if id(v) not in weights]
         objects = [self.loss_object, *self.penalties]
         kept = [v for o in objects for v in getattr(o, "variables", ())]
