@@ -22,5 +22,5 @@ def mean_over_replicas(values: Sequence[Any]) -> list[Any]:
 
 
 def mean_over_batch(values: Any, axis: Any = None) -> Any:
-    """`ops.mean`, then over the replicas: their parts of a batch are equal in size."""
+    """`ops.mean`, then over the replicas: each counts alike, whatever the size of its part."""
     return mean_over_replicas([ops.mean(values, axis=axis)])[0]
