@@ -9,9 +9,9 @@ high for generated). F learns to undo G. Real images of a mode that G misses are
 noise, which D notices. The autoencoder is one of noise, where the squared error is natural.
 
 The reconstructor is a distribution of z given x, as in the paper (Algorithm 1 draws from it) and in
-a port of the authors' notebook: N(F(x), 1), so e ~ N(0, code_std^2). Without e the codes of real images lie on a
-surface of no volume, since x has fewer dimensions than z or varies less: D knows them from any
-noise at a glance, whatever x is, and has nothing to tell the generator.
+a port of the authors' notebook: N(F(x), 1), so e ~ N(0, code_std^2). Without e the codes of real
+images lie on a surface of no volume, since x has fewer dimensions than z or varies less: D knows
+them from any noise at a glance, whatever x is, and has nothing to tell the generator.
 
 Srivastava et al., "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning",
 NeurIPS 2017, Algorithm 1. Lines 9 and 11 have no variable in common but the error: one optimizer
