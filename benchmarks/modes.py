@@ -412,7 +412,7 @@ def draw(records: list[dict[str, Any]], dataset: str, output: Path, path: Path) 
     names = [r["model"] for r in records if (r["dataset"], r["seed"]) == (dataset, 0)]
     columns = min(6, len(names))
     rows = -(-len(names) // columns)
-    figure = pictures.new_figure(2.4 * columns, 2.7 * rows)
+    figure = pictures.new_figure(2.4 * columns, 2.9 * rows)
     every = np.ravel(figure.subplots(rows, columns, squeeze=False))
     for axes in every:
         axes.set_axis_off()
@@ -424,7 +424,7 @@ def draw(records: list[dict[str, Any]], dataset: str, output: Path, path: Path) 
         axes.plot(*points.means.T, "o", color="0.8", markersize=9, zorder=0)
         axes.plot(*samples.T, ".", color="tab:blue", markersize=1.5, alpha=0.5)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-        axes.set_title(f"{name}: {record['modes']} modes, {100 * record['high_quality']:.0f} %")
+        axes.set_title(f"{name}\n{record['modes']} modes, {100 * record['high_quality']:.0f} %")
     pictures.save_figure(figure, path)
 
 
