@@ -33,7 +33,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
             minibatch. The minibatch must be a multiple of it.
 
     Raises:
-        ValueError: kernels, dim or group < 1.
+        ValueError: kernels, dim or group < 1; a minibatch that is no multiple of the group.
 
     Example:
 
@@ -76,7 +76,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         x = ops.reshape(x, (-1, math.prod(x.shape[1:])))
         rows = ops.cast(ops.matmul(x, self.tensor), "float32")
-        rows = ops.reshape(rows, (-1, self.group or ops.shape(x)[0], self.kernels, self.dim))
+        rows = ops.reshape(rows, (-1, _size(self.group, x), self.kernels, self.dim))
         # one of the `dim` numbers at a time, (groups, kernels, n, n), examples last: sums over few
         # last numbers are slow, and all differences at once would take `dim` times the memory
         parts = ops.unstack(ops.transpose(rows, (3, 0, 2, 1)), self.dim, axis=0)
@@ -102,6 +102,17 @@ def _group(group: int | None) -> int | None:
     return None if group is None else int(group)
 
 
+def _size(group: int | None, x: Any) -> Any:
+    """Examples of a group of x."""
+    size = ops.shape(x)[0]
+    if group is not None and isinstance(size, int) and size % group:
+        raise ValueError(
+            f"The minibatch must be a multiple of group={group}; received {size} examples. Batch "
+            "the data so (with drop_remainder=True), or take a group that divides the minibatch."
+        )
+    return group or size
+
+
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")
 class MinibatchStdDev(keras.layers.Layer):
     """Appends one channel: the minibatch's mean standard deviation.
@@ -114,7 +125,7 @@ class MinibatchStdDev(keras.layers.Layer):
             be a multiple of it.
 
     Raises:
-        ValueError: group < 1.
+        ValueError: group < 1; a minibatch that is no multiple of the group.
 
     Example:
 
@@ -130,7 +141,7 @@ class MinibatchStdDev(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         values = ops.cast(x, "float32")
-        group = self.group or ops.shape(x)[0]
+        group = _size(self.group, x)
         groups = ops.reshape(values, (-1, group, math.prod(x.shape[1:])))
         variance = ops.var(groups, axis=1)
         positive = variance > 0  # sqrt has no derivative at 0

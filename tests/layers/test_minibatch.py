@@ -84,3 +84,11 @@ def test_arguments():
         MinibatchDiscrimination(group=0)
     with pytest.raises(ValueError, match="group=0"):
         MinibatchStdDev(0)
+
+
+@pytest.mark.parametrize("layer", [MinibatchDiscrimination, MinibatchStdDev])
+def test_a_group_divides_the_minibatch(layer):
+    with pytest.raises(ValueError, match="multiple of group=4; received 6 examples"):
+        layer(group=4)(np.ones((6, 8), "float32"))
+    traced = keras.Sequential([keras.Input((8,)), layer(group=4)])  # of any batch size
+    assert traced(np.ones((8, 8), "float32")).shape[0] == 8
