@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_gan_zoo import metrics as zoo_metrics
+from keras_gan_zoo.training import checks
 
 
 class CollapseWarning(UserWarning):
@@ -86,7 +87,8 @@ class CollapseMonitor(keras.callbacks.Callback):
     z. Distances are Euclidean, between pixels or coordinates.
 
     Args:
-        real: real images `(n, ...)`, or batches of them; the first `n` are used.
+        real: real images `(n, h, w, c)`, float in [-1, 1] or uint8, or points `(n, d)`; or a
+            dataset of batches of them; the first `n` are used.
         threshold: the diversity below which the generator counts as collapsed, in (0, 1).
         patience: so many measurements in a row must be below it.
         action: `"warn"` (a `CollapseWarning`, once for each collapse) or `"stop"` (training too).
@@ -98,6 +100,10 @@ class CollapseMonitor(keras.callbacks.Callback):
     Attributes:
         history: `(step, diversity)` of each measurement.
         collapsed: whether a collapse was seen.
+
+    Raises:
+        ValueError: an argument out of range, fewer than two real images, images outside [-1, 1],
+            or all the same.
 
     Example:
 
@@ -141,6 +147,9 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.collapsed = False
         self._below = 0
         self._checked = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._below, self._checked = 0, int(self.model.step)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.every_steps is not None:
@@ -197,4 +206,7 @@ def _first(real: Any, n: int) -> np.ndarray:
     real = np.asarray(real)[:n]
     if len(real) < 2:
         raise ValueError(f"CollapseMonitor needs at least 2 real images. Received: {len(real)}")
+    if real.dtype == np.uint8 and real.ndim == 4:
+        real = real.astype(np.float32) / 127.5 - 1.0
+    checks.check_batch(real, real.shape[1:], None, "dataset of real images")
     return real

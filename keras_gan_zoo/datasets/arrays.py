@@ -47,7 +47,7 @@ def _check_images(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32, copy=False)
 
 
-def _check_labels(labels: np.ndarray, num_examples: int) -> np.ndarray:
+def _check_labels(labels: np.ndarray, num_examples: int, unlabelled: bool = False) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -62,8 +62,9 @@ def _check_labels(labels: np.ndarray, num_examples: int) -> np.ndarray:
         )
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"`labels` must be integers 0, 1, 2, ... Received: dtype {labels.dtype}")
-    if labels.min() < 0:
-        raise ValueError(f"`labels` must not be negative. Received: {int(labels.min())}")
+    if labels.min() < (-1 if unlabelled else 0):
+        but = ", but for -1 (no label)" if unlabelled else ""
+        raise ValueError(f"`labels` must not be negative{but}. Received: {int(labels.min())}")
     return labels.astype(np.int32)
 
 
@@ -75,6 +76,7 @@ def from_arrays(
     seed: int = 0,
     shuffle: bool = True,
     drop_remainder: bool | None = None,
+    unlabelled: bool = False,
 ) -> tf.data.Dataset:
     """A dataset over NumPy arrays, with the pipeline and the order of `load`.
 
@@ -86,6 +88,7 @@ def from_arrays(
         seed: with the epoch decides the order.
         shuffle: whether each epoch has an order of its own; otherwise it is that of the array.
         drop_remainder: whether a last, smaller batch is left out. `None`: the same as `shuffle`.
+        unlabelled: whether a label may be -1: an image without one.
 
     Returns:
         A dataset of float32 images `(batch, h, w, c)` in [-1, 1], or of `(images, int32 labels)`,
@@ -102,7 +105,7 @@ def from_arrays(
     """
     images = _check_images(np.asarray(images))
     if labels is not None:
-        labels = _check_labels(np.asarray(labels), len(images))
+        labels = _check_labels(np.asarray(labels), len(images), unlabelled)
     dataset = pipeline.in_memory(
         images,
         labels,

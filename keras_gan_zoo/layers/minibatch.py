@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_gan_zoo.layers.groups import whole_groups
+
 
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")
 class MinibatchDiscrimination(keras.layers.Layer):
@@ -30,10 +32,12 @@ class MinibatchDiscrimination(keras.layers.Layer):
         kernel_initializer: of T.
         group: compare with the examples of a group of so many consecutive ones, which then is n.
             All pairs of 512 examples cost eight times those of groups of 64. None: the whole
-            minibatch. The minibatch must be a multiple of it.
+            minibatch. In training the minibatch must be a multiple of it; in inference the last
+            group is filled with the first examples.
 
     Raises:
-        ValueError: kernels, dim or group < 1; a minibatch that is no multiple of the group.
+        ValueError: kernels, dim or group < 1; in training, a minibatch that is no multiple of
+            the group.
 
     Example:
 
@@ -73,18 +77,19 @@ class MinibatchDiscrimination(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, x: Any) -> Any:
-        x = ops.reshape(x, (-1, math.prod(x.shape[1:])))
+    def call(self, x: Any, training: bool = False) -> Any:
+        given = ops.reshape(x, (-1, math.prod(x.shape[1:])))
+        x = _whole(given, self.group, training)
         rows = ops.cast(ops.matmul(x, self.tensor), "float32")
-        rows = ops.reshape(rows, (-1, _size(self.group, x), self.kernels, self.dim))
+        rows = ops.reshape(rows, (-1, self.group or ops.shape(x)[0], self.kernels, self.dim))
         # one of the `dim` numbers at a time, (groups, kernels, n, n), examples last: sums over few
         # last numbers are slow, and all differences at once would take `dim` times the memory
         parts = ops.unstack(ops.transpose(rows, (3, 0, 2, 1)), self.dim, axis=0)
         closeness = ops.exp(-sum(ops.abs(p[..., None] - p[:, :, None]) for p in parts))
         closeness = ops.mean(closeness, axis=-1) if self.average else ops.sum(closeness, axis=-1)
         closeness = ops.transpose(closeness, (0, 2, 1))
-        closeness = ops.reshape(closeness, (-1, self.kernels))
-        return ops.concatenate([x, ops.cast(closeness, x.dtype)], axis=-1)
+        closeness = ops.reshape(closeness, (-1, self.kernels))[: ops.shape(given)[0]]
+        return ops.concatenate([given, ops.cast(closeness, x.dtype)], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], math.prod(input_shape[1:]) + self.kernels)
@@ -102,15 +107,12 @@ def _group(group: int | None) -> int | None:
     return None if group is None else int(group)
 
 
-def _size(group: int | None, x: Any) -> Any:
-    """Examples of a group of x."""
-    size = ops.shape(x)[0]
-    if group is not None and isinstance(size, int) and size % group:
-        raise ValueError(
-            f"The minibatch must be a multiple of group={group}; received {size} examples. Batch "
-            "the data so (with drop_remainder=True), or take a group that divides the minibatch."
-        )
-    return group or size
+def _whole(x: Any, group: int | None, training: bool) -> Any:
+    if group is None:
+        return x
+    message = f"The minibatch must be a multiple of group={group}; received {{batch}} examples. "
+    message += "Batch the data so (drop_remainder=True), or take a group that divides it."
+    return whole_groups(x, group, training, message)
 
 
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")
@@ -121,11 +123,13 @@ class MinibatchStdDev(keras.layers.Layer):
     each feature over a group of examples, averaged over all features: 0 for identical examples.
 
     Args:
-        group: examples of a group; consecutive ones. None: the whole minibatch. The minibatch must
-            be a multiple of it.
+        group: examples of a group; consecutive ones. None: the whole minibatch. In training the
+            minibatch must be a multiple of it; in inference the last group is filled with the first
+            examples.
 
     Raises:
-        ValueError: group < 1; a minibatch that is no multiple of the group.
+        ValueError: group < 1; in training, a minibatch that is no multiple of
+            the group.
 
     Example:
 
@@ -139,16 +143,16 @@ class MinibatchStdDev(keras.layers.Layer):
         super().__init__(**kwargs)
         self.group = _group(group)
 
-    def call(self, x: Any) -> Any:
-        values = ops.cast(x, "float32")
-        group = _size(self.group, x)
+    def call(self, x: Any, training: bool = False) -> Any:
+        values = _whole(ops.cast(x, "float32"), self.group, training)
+        group = self.group or ops.shape(x)[0]
         groups = ops.reshape(values, (-1, group, math.prod(x.shape[1:])))
         variance = ops.var(groups, axis=1)
         positive = variance > 0  # sqrt has no derivative at 0
         deviation = ops.where(positive, ops.sqrt(ops.where(positive, variance, 1.0)), 0.0)
         mean = ops.repeat(ops.mean(deviation, axis=1), group)
         mean = ops.reshape(mean, (-1, *(1 for _ in x.shape[1:])))
-        channel = ops.zeros_like(values[..., :1]) + mean
+        channel = (ops.zeros_like(values[..., :1]) + mean)[: ops.shape(x)[0]]
         return ops.concatenate([x, ops.cast(channel, x.dtype)], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
+
+from keras_gan_zoo.layers.groups import whole_groups
 
 
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")
@@ -43,28 +44,17 @@ class Pack(keras.layers.Layer):
             raise ValueError(f"size must be at least 1. Received: size={size}")
         self.size = int(size)
 
-    def _message(self, batch: Any) -> str:
-        return (
-            f"A batch must be a multiple of the {self.size} examples in a pack. "
-            f"Received: a batch of {batch}"
-        )
-
     def call(self, x: Any, training: bool = False) -> Any:
         if self.size == 1:
             return x
-        batch, inner = x.shape[0], tuple(x.shape[1:])
-        symbolic = isinstance(x, keras.KerasTensor)
-        if not training and not symbolic and (batch is None or batch % self.size):
-            number = tf.shape(x)[0]
-            packs = (number + self.size - 1) // self.size
-            x = tf.gather(x, tf.range(packs * self.size) % number)
-        elif batch is not None and batch % self.size:
-            raise ValueError(self._message(batch))
-        elif batch is None and not symbolic:
-            rest = tf.shape(x)[0] % self.size
-            check = tf.debugging.assert_equal(rest, 0, self._message("another size"))
-            with tf.control_dependencies([check] if check is not None else []):
-                x = tf.identity(x)
+        inner = tuple(x.shape[1:])
+        x = whole_groups(
+            x,
+            self.size,
+            training,
+            f"A batch must be a multiple of the {self.size} examples in a pack. "
+            "Received: a batch of {batch}",
+        )
         x = ops.reshape(x, (-1, self.size, *inner))
         # the examples' axis goes in front of the channels
         x = ops.moveaxis(x, 1, -2)

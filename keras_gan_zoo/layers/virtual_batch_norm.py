@@ -85,6 +85,7 @@ class VirtualBatchNormalization(keras.layers.Layer):
         size: examples in the reference batch, at least 2.
         epsilon: added to the variance.
         gamma_initializer: of the scale.
+        center, scale: whether a shift beta is added, whether a factor gamma is applied.
 
     Raises:
         ValueError: size < 2.
@@ -98,6 +99,8 @@ class VirtualBatchNormalization(keras.layers.Layer):
         size: int = 64,
         epsilon: float = 1e-5,
         gamma_initializer: Any = "ones",
+        center: bool = True,
+        scale: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -106,11 +109,15 @@ class VirtualBatchNormalization(keras.layers.Layer):
         self.size = int(size)
         self.epsilon = float(epsilon)
         self.gamma_initializer = keras.initializers.get(gamma_initializer)
+        self.center, self.scale = bool(center), bool(scale)
 
     def build(self, input_shape: Any) -> None:
-        shape = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=shape, initializer=self.gamma_initializer, name="gamma")
-        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
+        shape, start = (input_shape[-1],), self.gamma_initializer
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(shape=shape, initializer=start, name="gamma")
+        if self.center:
+            self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
         self.built = True
 
     def call(self, x: Any, training: bool = False, mask: Any = None) -> Any:
@@ -130,8 +137,9 @@ class VirtualBatchNormalization(keras.layers.Layer):
         reference = (reference - mean) * ops.rsqrt(variance + self.epsilon)
         others = (centred - share * shift) * ops.rsqrt(own_variance + self.epsilon)
         y = ops.concatenate([reference, others], axis=0)
-        gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")
-        return ops.cast(y * gamma + beta, x.dtype)
+        y = y if self.gamma is None else y * ops.cast(self.gamma, "float32")
+        y = y if self.beta is None else y + ops.cast(self.beta, "float32")
+        return ops.cast(y, x.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -139,4 +147,5 @@ class VirtualBatchNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         initializer = keras.initializers.serialize(self.gamma_initializer)
         own = {"size": self.size, "epsilon": self.epsilon, "gamma_initializer": initializer}
+        own |= {"center": self.center, "scale": self.scale}
         return {**super().get_config(), **own}

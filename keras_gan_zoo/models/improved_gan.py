@@ -74,7 +74,7 @@ def improved_gan(
     if historical_averaging:
         for player in ("discriminator", "generator"):
             penalties.append(HistoricalAveraging(historical_averaging, player=player))
-    options["penalties"] = [*penalties, *options.get("penalties", ())]
+    options["penalties"] = [*penalties, *(options.get("penalties") or ())]
     return GAN(
         generator,
         discriminator,

@@ -49,7 +49,7 @@ from keras import ops
 
 from keras_gan_zoo import datasets
 from keras_gan_zoo.layers import WeightNormalization, initialise_weight_norm
-from keras_gan_zoo.losses import FeatureMatching
+from keras_gan_zoo.losses import FeatureMatching, penalties
 from keras_gan_zoo.networks import semi_supervised as networks
 from keras_gan_zoo.registry import register
 from keras_gan_zoo.training import GAN, Batch, checks
@@ -62,21 +62,33 @@ class SemiSupervisedGAN(GAN):
     """A GAN whose discriminator gives K class logits; trained on some labels.
 
     Datasets yield `(images, labels)`, int labels `(b,)` in 0 .. K-1 and -1 for none, or images
-    alone. `evaluate` and validation log `accuracy` over the labelled images.
+    alone. `evaluate` and validation on images with labels log `accuracy` over those that have one
+    (NaN if none has).
 
     Args:
         classifier_ema: decay in [0, 1) or an `EMA`: keep a twin of the classifier with averaged
             weights, and classify with it.
-        **options: as `GAN`, without `num_classes`: the generator is unconditional.
+        **options: as `GAN`, without `num_classes`: the generator is unconditional. Penalties see
+            the images of the unsupervised part.
 
     Attributes:
         ema_classifier: the twin, or None.
+
+    Raises:
+        ValueError: a loss that compares real with generated images.
     """
 
     def __init__(self, *args: Any, classifier_ema: Any = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self.supports_jit = False  # how many images have no label is known in the step only
         self.classes = int(self.discriminator.outputs[0].shape[-1])
+        self.optional_classes = self.classes
+        if self.loss_object.needs_real:
+            raise ValueError(
+                "The loss must judge real and generated images apart: there is a different number "
+                "of each. Take loss='non_saturating' (the paper's), 'minimax' or 'hinge'. "
+                f"Received: loss={self.loss_object.name!r}"
+            )
         self.classifier_ema = EMA.get(classifier_ema)
         self.ema_classifier = None
         if self.classifier_ema is not None:
@@ -153,13 +165,11 @@ class SemiSupervisedGAN(GAN):
         return {
             "d_loss": 0.5 * unsupervised,
             "supervised": tf.math.divide_no_nan(supervised, tf.reduce_sum(labelled)),
-            **self._penalty_terms("discriminator", batch),
+            **self._penalty_terms("discriminator", _without_labelled(batch)),
         }
 
     def generator_terms(self, batch: Batch) -> dict[str, Any]:
-        if batch.labels is not None:
-            real = tf.boolean_mask(batch.real, _others(batch.labels))
-            batch = replace(batch, real=real, labels=None)
+        batch = _without_labelled(batch)
         if self._matches_features():
             return self._penalty_terms("generator", batch)
         return super().generator_terms(batch)
@@ -200,7 +210,11 @@ class SemiSupervisedGAN(GAN):
             hits = tf.reduce_sum(labelled * tf.cast(found == labels, tf.float32))
             count = tf.reduce_sum(labelled)
             self._hits.total.assign(self._hits.total + tf.stack([hits, count]))
-        return {**logs, **self._reducible(self._hits.result())}
+            hits, count = tf.unstack(tf.convert_to_tensor(self._hits.total))
+            nothing = tf.constant(np.nan)  # no image of this pass had a label
+            accuracy = tf.where(count > 0, tf.math.divide_no_nan(hits, count), nothing)
+            logs = {**logs, **self._reducible({"accuracy": accuracy})}
+        return logs
 
     def get_metrics_result(self) -> dict[str, Any]:
         hits = {f"val_{n}": v for n, v in self._hits.result().items()}
@@ -241,6 +255,13 @@ def _others(labels: Any) -> Any:
     return tf.logical_or(labels < 0, tf.reduce_all(labels >= 0))
 
 
+def _without_labelled(batch: Batch) -> Batch:
+    """The minibatch with the images of the unsupervised part only: as many as generated ones."""
+    if batch.labels is None:
+        return batch
+    return replace(batch, real=tf.boolean_mask(batch.real, _others(batch.labels)), labels=None)
+
+
 def _first_others(dataset: Any, number: int) -> Any:
     """At most that many images of the unsupervised part, from the beginning of a dataset."""
     parts, found = [], 0
@@ -273,13 +294,18 @@ def ssgan_k1(
     beta_1: float = 0.5,
     epsilon: float = 1e-4,
     classifier_ema: Any = 0.9999,
+    feature_matching: bool = True,
     **options: Any,
 ) -> SemiSupervisedGAN:
     """The model of the paper. `classes`: K; `width`: units of the classifier's first layer, the
-    generator's have half as many."""
+    generator's have half as many; without `feature_matching` the generator follows `loss`.
+    `penalties` are added to feature matching; one that replaces the loss takes its place."""
     classifier = networks.classifier(image_shape, classes, width)
     units = int(classifier.get_layer("features").output.shape[-1])
-    options.setdefault("penalties", [FeatureMatching(1.0 / units, layer="features")])
+    given = [penalties.get(p) for p in options.get("penalties") or ()]
+    if feature_matching and not any(getattr(p, "replaces_loss", False) for p in given):
+        given.insert(0, FeatureMatching(1.0 / units, layer="features"))
+    options["penalties"] = given
     adam = {"learning_rate": learning_rate, "beta_1": beta_1, "epsilon": epsilon}
     options.setdefault("g_optimizer", keras.optimizers.Adam(**adam))
     options.setdefault("d_optimizer", keras.optimizers.Adam(**adam))

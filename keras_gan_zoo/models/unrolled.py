@@ -21,13 +21,13 @@ the default here is the non-saturating loss.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from keras_gan_zoo.losses.replicas import mean_over_replicas
 from keras_gan_zoo.networks import mlp
@@ -35,9 +35,9 @@ from keras_gan_zoo.registry import register
 from keras_gan_zoo.training import GAN, Batch, look_ahead
 
 
-class _Ahead:
+class _Ahead(threading.local):
     """theta^k while the generator's terms are computed: out of sight of Keras, which would take
-    variables in a list for weights of the model."""
+    variables in a list for weights of the model. Each replica is a thread with its own."""
 
     pairs: list[tuple[Any, Any]] | None = None
 
@@ -47,8 +47,8 @@ class Unrolled(GAN):
     """A GAN whose generator looks `unroll_steps` discriminator steps ahead.
 
     Any loss, penalties and networks; the generator's penalties see the discriminator k steps ahead
-    too. State that layers update in the look-ahead
-    (BatchNormalization, noise) is thrown away.
+    too. State that layers update in the look-ahead (BatchNormalization, noise) is thrown away. A
+    penalty that is due every n steps is so in the look-ahead: at the steps to come.
 
     Args:
         unroll_steps: k, at least 0.
@@ -59,7 +59,8 @@ class Unrolled(GAN):
     Raises:
         ValueError: k < 0; on `compile` with k > 0, a discriminator's optimizer other than SGD and
             Adam (loss scaling, thus `mixed_float16`, included), see `training.look_ahead.check`;
-            a constraint on the discriminator's weights, which the look-ahead would not meet.
+            a constraint on the discriminator's weights (the zoo's or Keras's), which the
+            look-ahead would not meet.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class Unrolled(GAN):
         super().compile(*args, **options)
         if self.unroll_steps:
             look_ahead.check(self.d_optimizer)
-            if self.constraints:
-                names = ", ".join(c.name for c in self.constraints)
+            variables = self.discriminator.trainable_variables
+            own = [v.path for v in variables if getattr(v, "constraint", None) is not None]
+            if self.constraints or own:
+                names = ", ".join([*(c.name for c in self.constraints), *own])
                 raise ValueError(
                     "Unrolled steps follow the optimizer's rule alone and would leave the "
                     f"constraints on the weights. Use unroll_steps=0. Received: {names}"
@@ -93,24 +96,27 @@ class Unrolled(GAN):
 
     def generator_terms(self, batch: Batch) -> dict[str, Any]:
         batch = replace(batch)
+        real_too = self.zero_sum or self.loss_object.needs_real
         if self.unroll_steps and self._declaring is None:
             self._ahead.pairs = self.discriminator_ahead(batch)
             with keras.StatelessScope(self._ahead.pairs):
                 batch.real_logits = batch.fake_logits = None
                 batch.fake_logits = self.discriminate(batch.fake, batch.labels, training=True)
-                if self.zero_sum or self.loss_object.needs_real:
+                if real_too:
                     batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
+        elif real_too and batch.real_logits is None:  # k = 0: the real half is a constant
+            if batch.fake_logits is None:  # first, as in the plain model: the same noise
+                batch.fake_logits = self.discriminate(batch.fake, batch.labels, training=True)
+            batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
         try:
-            terms = super().generator_terms(batch)
+            return super().generator_terms(batch)
         finally:
             self._ahead.pairs = None
-        if self.zero_sum:
-            if batch.real_logits is None:  # k = 0: the real half is a constant
-                batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
-            loss = self.loss_object.discriminator_loss(batch.real_logits, batch.fake_logits)
-            replaced = any(getattr(p, "replaces_loss", False) for p in self.penalties)
-            terms["g_loss"] = -ops.mean(ops.stop_gradient(loss) if replaced else loss)
-        return terms
+
+    def generator_loss(self, fake_logits: Any, real_logits: Any) -> Any:
+        if not self.zero_sum:
+            return super().generator_loss(fake_logits, real_logits)
+        return -self.loss_object.discriminator_loss(real_logits, fake_logits)
 
     def _critic_weights(self) -> list[tuple[Any, Any]]:
         pairs = self._ahead.pairs
@@ -125,7 +131,8 @@ class Unrolled(GAN):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 with keras.StatelessScope(list(zip(variables, weights, strict=True))):
-                    loss = sum(self.discriminator_terms(replace(batch, fake=fake)).values())
+                    ahead = replace(batch, fake=fake, ahead=step + 1)
+                    loss = sum(self.discriminator_terms(ahead).values())
             gradients = mean_over_replicas(tape.gradient(loss, weights))
             weights, moments = look_ahead.advance(
                 self.d_optimizer, weights, gradients, moments, step

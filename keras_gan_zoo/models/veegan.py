@@ -50,7 +50,8 @@ class LogRatio(NonSaturating):
 class VEEGAN(GAN):
     """A GAN whose discriminator takes `[images, z]`, with a reconstructor.
 
-    `discriminate(images)`, `evaluate` and the exported discriminator pair images with `F(images)`.
+    `discriminate(images)`, `evaluate` and the exported discriminator pair images with `F(images)`,
+    and so do penalties: to them the code is a constant, a slope is that over the image alone.
 
     Args:
         reconstructor: images -> z `(b, latent_dim)`, without state of its own
@@ -61,7 +62,7 @@ class VEEGAN(GAN):
         **options: as `GAN`.
 
     Raises:
-        ValueError: a negative weight, a reconstructor that does not fit.
+        ValueError: a negative weight, a reconstructor that does not fit, a replay buffer.
     """
 
     def __init__(
@@ -78,6 +79,11 @@ class VEEGAN(GAN):
                 "reconstruction and code_std must be at least 0. "
                 f"Received: reconstruction={reconstruction}, code_std={code_std}"
             )
+        if self.replay is not None:
+            raise ValueError(
+                "A replay buffer keeps images without the z that made them, and this model's "
+                f"discriminator judges pairs. Use replay=None. Received: {self.replay.name}"
+            )
         came = tuple(reconstructor.inputs[0].shape[1:]), tuple(reconstructor.outputs[0].shape[1:])
         if came != (self.image_shape, (self.latent_dim,)):
             raise ValueError(
@@ -86,14 +92,18 @@ class VEEGAN(GAN):
             )
         self.reconstructor = reconstructor
         self.reconstruction = float(reconstruction)
-        self.spread = GaussianNoise(float(code_std), seed=self.seed, dtype="float32")
+        self.code_std = float(code_std)
+        self.spread = GaussianNoise(1.0, seed=self.seed, dtype="float32")
 
     def g_networks(self) -> Together:
         return Together(self.generator, self.reconstructor)
 
     def code(self, x: Any, training: bool = False) -> Any:
         """z `(b, latent_dim)` of images: F(x), in training a draw from N(F(x), code_std^2)."""
-        return self.spread(self.reconstructor(x, training=training), training=training)
+        found = self.reconstructor(x, training=training)
+        if not training or self.code_std == 0:
+            return found
+        return found + self.code_std * self.spread(ops.zeros_like(found), training=True)
 
     def discriminate(
         self, x: Any, labels: Any = None, training: bool = False, z: Any = None
@@ -102,14 +112,14 @@ class VEEGAN(GAN):
         return self.discriminator(self.judged(x, labels, training, z), training=training)
 
     def judged(self, x: Any, labels: Any = None, training: bool = False, z: Any = None) -> Any:
-        """The pairs (x, z); z is `code(x)` where it is not given."""
+        """The pairs (x, z); where z is not given it is `code(x)`, which no gradient passes: F
+        learns from the error alone."""
         x = ops.convert_to_tensor(x)
-        z = self.code(x, training) if z is None else z
+        z = ops.stop_gradient(self.code(x, training)) if z is None else z
         return [x if self.instance_noise is None else self.instance_noise(x, training=training), z]
 
     def discriminator_terms(self, batch: Batch) -> dict[str, Any]:
-        z = ops.stop_gradient(self.code(batch.real, training=True))
-        batch.real_logits = self.discriminate(batch.real, training=True, z=z)
+        batch.real_logits = self.discriminate(batch.real, training=True)
         batch.fake_logits = self.discriminate(batch.fake, training=True, z=batch.z)
         loss = self.loss_object.discriminator_loss(batch.real_logits, batch.fake_logits)
         return {"d_loss": ops.mean(loss), **self._penalty_terms("discriminator", batch)}
@@ -126,7 +136,7 @@ class VEEGAN(GAN):
 
     def get_config(self) -> dict[str, Any]:
         reconstructor = keras.saving.serialize_keras_object(self.reconstructor)
-        own = {"reconstruction": self.reconstruction, "code_std": self.spread.stddev}
+        own = {"reconstruction": self.reconstruction, "code_std": self.code_std}
         return {**super().get_config(), "reconstructor": reconstructor, **own}
 
     @classmethod

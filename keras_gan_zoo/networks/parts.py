@@ -62,7 +62,13 @@ def with_virtual_batch_norm(
             return layer.__class__.from_config(layer.get_config())
         replaced.append(layer)
         return layers.VirtualBatchNormalization(
-            size, layer.epsilon, layer.gamma_initializer, name=layer.name
+            size,
+            layer.epsilon,
+            layer.gamma_initializer,
+            center=layer.center,
+            scale=layer.scale,
+            name=layer.name,
+            dtype=layer.dtype_policy,
         )
 
     inner = keras.models.clone_model(generator, clone_function=clone)

@@ -34,12 +34,23 @@ def split_element(element: Any, what: str = "dataset") -> tuple[Any, Any]:
 
 
 def check_spec(
-    element_spec: Any, image_shape: tuple[int, ...], num_classes: int | None, what: str
+    element_spec: Any,
+    image_shape: tuple[int, ...],
+    num_classes: int | None,
+    what: str,
+    optional_classes: int | None = None,
 ) -> None:
     """Dtype and shape of a dataset's elements, before anything is computed.
 
+    Args:
+        element_spec: what the dataset yields.
+        image_shape: of one image, as the model wants it.
+        num_classes: of a conditional model, which needs labels.
+        what: how errors call the data.
+        optional_classes: of a model that takes labels where there are some, -1 for none.
+
     Raises:
-        TypeError: dicts, extra parts, dtypes other than float32.
+        TypeError: dicts, extra parts, dtypes other than float32, labels that are no integers.
         ValueError: wrong rank, size or channels, missing batch axis or labels.
     """
     images, labels = split_element(element_spec, what)
@@ -68,6 +79,21 @@ def check_spec(
             f"The {what} yields no labels; this model is conditional on {num_classes} classes and "
             "wants (images, labels). Load it with labels=True or map to (images, labels)."
         )
+    classes = num_classes or optional_classes
+    if classes is not None and labels is not None:
+        rank, dtype = labels.shape.rank, tf.as_dtype(labels.dtype)
+        hint = "Give each image one int: "
+        hint += "tf.argmax(labels, -1)." if rank == 2 and labels.shape[1] != 1 else "labels[:, 0]."
+        if rank is not None and rank != 1:
+            raise ValueError(
+                f"The {what} yields labels of shape {tuple(labels.shape)}; wanted ints of shape "
+                f"(batch,), classes 0 .. {classes - 1}. {hint}"
+            )
+        if not dtype.is_integer:
+            raise TypeError(
+                f"The {what} yields {dtype.name} labels; wanted ints, classes 0 .. {classes - 1}. "
+                "Cast them: tf.cast(labels, tf.int32)."
+            )
 
 
 def _shape_hint(came: tuple[int | None, ...], wanted: tuple[int, ...]) -> str:
@@ -86,12 +112,19 @@ def _shape_hint(came: tuple[int | None, ...], wanted: tuple[int, ...]) -> str:
 
 
 def check_batch(
-    element: Any, image_shape: tuple[int, ...], num_classes: int | None, what: str
+    element: Any,
+    image_shape: tuple[int, ...],
+    num_classes: int | None,
+    what: str,
+    optional_classes: int | None = None,
 ) -> None:
     """Values of a first batch: finite, in [-1, 1] (for images), labels in range.
 
+    Args: as `check_spec`, with a batch.
+
     Raises:
-        ValueError: NaN or infinity, values outside [-1, 1], labels outside 0 .. num_classes - 1.
+        ValueError: NaN or infinity, values outside [-1, 1], labels outside 0 .. num_classes - 1,
+            or outside -1 .. optional_classes - 1.
     """
     images, labels = split_element(element, what)
     images = np.asarray(images)
@@ -121,11 +154,13 @@ def check_batch(
                 "images scaled to [0, 1]; the generators make [-1, 1]. If so, use 2 * images - 1.",
                 stacklevel=3,
             )
-    if num_classes is not None:
-        labels = np.asarray(labels)
-        if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
+    classes = num_classes or optional_classes
+    if classes is not None and labels is not None:
+        labels, least = np.asarray(labels), 0 if num_classes else -1
+        if labels.size and (labels.min() < least or labels.max() >= classes):
+            option = "num_classes" if num_classes else "classes"
             raise ValueError(
                 f"The {what} yields labels in [{labels.min()}, {labels.max()}]; this model knows "
-                f"the classes 0 .. {num_classes - 1}. Create it with num_classes="
-                f"{int(labels.max()) + 1} or map the labels."
+                f"the classes 0 .. {classes - 1}{'' if num_classes else ', and -1 for no label'}. "
+                f"Create it with {option}={int(labels.max()) + 1} or map the labels."
             )

@@ -105,7 +105,8 @@ def _check_arguments(name: str, builder: Any, arguments: Mapping[str, Any]) -> N
     own = _keywords(builder)
     base = _keywords(GAN.__init__) - {"generator", "discriminator", "recipe", "name", "kwargs"}
     if "num_classes" in arguments and "num_classes" not in own:
-        raise ValueError(f"{name} is unconditional: it takes no num_classes.")
+        hint = " Its classifier's classes are `classes`." if "classes" in own else ""
+        raise ValueError(f"{name} is unconditional: it takes no num_classes.{hint}")
     for key in arguments:
         if key not in own | base:
             raise ValueError(f"{name} takes no argument {key!r}. {suggest(key, own | base)}")

@@ -43,6 +43,7 @@ class Batch:
         z: latent vectors `(b, latent_dim)`.
         fake: generated images, differentiable in the generator's update.
         real_logits, fake_logits: the discriminator's scores of this minibatch, once computed.
+        ahead: steps from the present one, for models that look ahead.
     """
 
     real: Any
@@ -51,6 +52,7 @@ class Batch:
     fake: Any = None
     real_logits: Any = None
     fake_logits: Any = None
+    ahead: int = 0
 
 
 class _HeldUpdates(keras.StatelessScope):
@@ -120,7 +122,8 @@ class GAN(keras.Model):
             input) -> images `(b, h, w, c)` in [-1, 1].
         discriminator: images (and labels) -> logits, `(b, 1)` or PatchGAN-shaped.
         loss: a name of `zoo.losses`, its config or an object.
-        penalties: `zoo.penalties` objects, names or configs; each is logged under its name.
+        penalties: `zoo.penalties` objects, names or configs; each is logged under its name (with
+            `d_` or `g_` before it where both players have the same, `_2` behind a second one).
             Constraints among them (weight clipping) are applied after each discriminator update.
         d_steps: discriminator updates for each generator update, each on fresh real images: one
             training step consumes `d_steps` consecutive batches of the dataset.
@@ -153,13 +156,16 @@ class GAN(keras.Model):
     Source: Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, Algorithm 1.
     """
 
+    #: classes of the labels of a model that takes some, but needs none
+    optional_classes: int | None = None
+
     def __init__(
         self,
         generator: keras.Model,
         discriminator: keras.Model,
         *,
         loss: Any = "non_saturating",
-        penalties: Sequence[Any] = (),
+        penalties: Sequence[Any] | None = (),
         d_steps: int = 1,
         update: str = "alternating",
         ema: Any = None,
@@ -186,7 +192,7 @@ class GAN(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.loss_object = losses.get(loss)
-        regularisers = [penalty_objects.get(p) for p in penalties]
+        regularisers = [penalty_objects.get(p) for p in penalties or ()]
         self.penalties = [p for p in regularisers if hasattr(p, "weight")]
         self.constraints = [p for p in regularisers if not hasattr(p, "weight")]
         self.d_steps = int(d_steps)
@@ -452,11 +458,16 @@ class GAN(keras.Model):
             batch.fake_logits = self.discriminate(batch.fake, batch.labels, training=True)
         if self.loss_object.needs_real and batch.real_logits is None:
             batch.real_logits = self.discriminate(batch.real, batch.labels, training=True)
-        real_logits = batch.real_logits if self.loss_object.needs_real else None
-        loss = ops.mean(self.loss_object.generator_loss(batch.fake_logits, real_logits))
+        loss = ops.mean(self.generator_loss(batch.fake_logits, batch.real_logits))
         if any(getattr(p, "replaces_loss", False) for p in self.penalties):
             loss = ops.stop_gradient(loss)  # logged, not followed
         return {"g_loss": loss, **self._penalty_terms("generator", batch)}
+
+    def generator_loss(self, fake_logits: Any, real_logits: Any) -> Any:
+        """The generator's loss of each score. `real_logits` may be None where the loss's generator
+        half does not need them."""
+        real_logits = real_logits if self.loss_object.needs_real else None
+        return self.loss_object.generator_loss(fake_logits, real_logits)
 
     def after_discriminator(self) -> None:
         """Called after each discriminator update: clipping, controllers, ..."""
@@ -489,18 +500,24 @@ class GAN(keras.Model):
                 raw = penalty(critic, batch.real, batch.fake, rng=self.random)
                 return ops.cast(penalty.weight * penalty.interval * raw, "float32")
 
-            due = tf.equal(tf.math.floormod(self.step.value, penalty.interval), 0)
+            due = tf.equal(tf.math.floormod(self.step.value + batch.ahead, penalty.interval), 0)
             if penalty.interval == 1:
                 term = value()
             elif penalty.over_replicas and self.distribute_strategy.num_replicas_in_sync > 1:
                 term = value() * tf.cast(due, tf.float32)
             else:
                 term = tf.cond(due, value, lambda: tf.zeros((), tf.float32))
-            name, k = penalty.name, 2
+            base = self._term_name(penalty)
+            name, k = base, 2
             while name in terms:
-                name, k = f"{penalty.name}_{k}", k + 1
+                name, k = f"{base}_{k}", k + 1
             terms[name] = term
         return terms
+
+    def _term_name(self, penalty: Any) -> str:
+        """A penalty's name in the logs: with the player's where both have one of that name."""
+        players = {p.player for p in self.penalties if p.name == penalty.name}
+        return penalty.name if len(players) == 1 else f"{penalty.player[0]}_{penalty.name}"
 
     # ------------------------------------------------------------------ one step
 
@@ -687,9 +704,7 @@ class GAN(keras.Model):
         real_logits = self.discriminate(images, labels)
         fake_logits = self.discriminate(fake, labels)
         d_loss = self.loss_object.discriminator_loss(real_logits, fake_logits)
-        g_loss = self.loss_object.generator_loss(
-            fake_logits, real_logits if self.loss_object.needs_real else None
-        )
+        g_loss = self.generator_loss(fake_logits, real_logits)
         for metric in self._image_metrics:
             metric.update_state(images, fake)
         self._test_step.assign(self._test_step + 1)
@@ -850,6 +865,7 @@ class GAN(keras.Model):
             num_classes=self.num_classes,
             d_steps=d_steps,
             what=what,
+            optional_classes=self.optional_classes,
         )
 
     def train_on_batch(self, x: Any, y: Any = None, **kwargs: Any) -> Any:
@@ -859,8 +875,9 @@ class GAN(keras.Model):
             lambda t: tf.TensorSpec([None, *np.shape(t)[1:]], tf.as_dtype(np.asarray(t).dtype)),
             element,
         )
-        checks.check_spec(spec, self.image_shape, self.num_classes, "batch")
-        checks.check_batch(element, self.image_shape, self.num_classes, "batch")
+        wanted = (self.image_shape, self.num_classes, "batch", self.optional_classes)
+        checks.check_spec(spec, *wanted)
+        checks.check_batch(element, *wanted)
         self._declare_terms(spec)
         return super().train_on_batch(x, y, **kwargs)
 

@@ -24,6 +24,7 @@ def adapt(
     d_steps: int = 1,
     what: str = "dataset",
     peek: bool = True,
+    optional_classes: int | None = None,
 ) -> Any:
     """Check a user's data against the contract and make the trainer's pipeline of it.
 
@@ -34,7 +35,7 @@ def adapt(
         batch_size: for arrays only; None means 64.
         shuffle: for arrays only.
         seed: order of the data, for arrays only.
-        image_shape, num_classes: what the model wants.
+        image_shape, num_classes, optional_classes: what the model wants, see `checks.check_spec`.
         d_steps: consecutive batches that are joined along the batch axis into one element.
         what: how errors call the data.
         peek: look at the first values (datasets under a strategy are seen by their spec only).
@@ -61,15 +62,18 @@ def adapt(
                 *arrays, batch_size=batch_size, seed=seed, shuffle=shuffle, drop_remainder=None
             )
         else:
-            x = datasets.from_arrays(*arrays, batch_size, seed=seed, shuffle=shuffle)
+            some = optional_classes is not None  # labels may be missing
+            options = {"seed": seed, "shuffle": shuffle, "unlabelled": some}
+            x = datasets.from_arrays(*arrays, batch_size, **options)
     elif not isinstance(x, tf.data.Dataset):
         raise TypeError(
             f"The {what} is a {type(x).__module__}.{type(x).__name__}; wanted a tf.data.Dataset "
             "or NumPy arrays. Wrap a generator with tf.data.Dataset.from_generator."
         )
-    checks.check_spec(x.element_spec, image_shape, num_classes, what)
+    wanted = (image_shape, num_classes, what, optional_classes)
+    checks.check_spec(x.element_spec, *wanted)
     x = without_autotune(x)
-    batch = _peek(x, image_shape, num_classes, d_steps, what) if peek else None
+    batch = _peek(x, d_steps, *wanted) if peek else None
     if d_steps > 1:
         x = _join(x, d_steps, batch)
     return x.prefetch(2)
@@ -88,17 +92,18 @@ def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 def _peek(
     dataset: tf.data.Dataset,
+    d_steps: int,
     image_shape: tuple[int, ...],
     num_classes: int | None,
-    d_steps: int,
     what: str,
+    optional_classes: int | None,
 ) -> int:
     """Check the first batch, count as many as one step needs; returns the batch size."""
     epoch = datasets.get_epoch(dataset)
     count, size = 0, 0
     for element in dataset.take(d_steps):
         if count == 0:
-            checks.check_batch(element, image_shape, num_classes, what)
+            checks.check_batch(element, image_shape, num_classes, what, optional_classes)
             size = int(checks.split_element(element, what)[0].shape[0])
         count += 1
     if epoch is not None:

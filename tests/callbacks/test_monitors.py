@@ -69,6 +69,34 @@ def test_cadence_in_steps():
     assert [s for s, _ in monitor.history] == [10, 20, 30]
 
 
+def test_each_training_begins_anew():
+    monitor = zoo.callbacks.CollapseMonitor(RING, action="stop", n=64)
+    for _ in range(2):
+        start(monitor, [POINT]).on_train_begin()
+        with pytest.warns(zoo.callbacks.CollapseWarning):
+            monitor.on_epoch_end(0)
+        assert monitor.model.stop_training
+    monitor = zoo.callbacks.CollapseMonitor(RING, every_steps=10, n=64)
+    for first in (12_341, 0):
+        start(monitor, [RING]).model.step = first
+        monitor.on_train_begin()
+        for step in range(first + 1, first + 11):
+            monitor.model.step = step
+            monitor.on_train_batch_end(0)
+    assert [s for s, _ in monitor.history] == [12_350, 10]
+
+
+def test_images_as_fit_takes_them():
+    images = np.random.default_rng(0).integers(0, 256, (16, 4, 4, 1), np.uint8)
+    scaled = images.astype(np.float32) / 127.5 - 1.0
+    for real in (images, scaled):
+        monitor = start(zoo.callbacks.CollapseMonitor(real, n=16), [scaled])
+        monitor.on_epoch_end(0)
+        assert monitor.history[0][1] == pytest.approx(1.0) and not monitor.collapsed
+    with pytest.raises(ValueError, match=r"in \[0, 25[0-9]\]; wanted \[-1, 1\]"):
+        zoo.callbacks.CollapseMonitor(images.astype(np.float32))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

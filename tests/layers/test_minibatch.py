@@ -88,7 +88,17 @@ def test_arguments():
 
 @pytest.mark.parametrize("layer", [MinibatchDiscrimination, MinibatchStdDev])
 def test_a_group_divides_the_minibatch(layer):
+    x = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
     with pytest.raises(ValueError, match="multiple of group=4; received 6 examples"):
-        layer(group=4)(np.ones((6, 8), "float32"))
-    traced = keras.Sequential([keras.Input((8,)), layer(group=4)])  # of any batch size
-    assert traced(np.ones((8, 8), "float32")).shape[0] == 8
+        layer(group=4)(x[:6], training=True)
+    network = keras.Sequential([keras.Input((5,)), layer(group=4)])  # of any batch size
+    traced = tf.function(network, input_signature=[tf.TensorSpec([None, 5])], autograph=False)
+    train = tf.function(
+        lambda x: network(x, training=True), input_signature=[tf.TensorSpec([None, 5])]
+    )
+    np.testing.assert_allclose(traced(x), train(x))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="multiple of group=4"):
+        train(x[:6])
+    filled = network(np.concatenate([x[:6], x[:2]]))[:6]  # the last group with the first ones
+    for found in (traced(x[:6]), network(x[:6])):
+        np.testing.assert_allclose(found, filled, rtol=1e-6)

@@ -42,7 +42,8 @@ def test_all_together_train_save_and_load(tmp_path):
     on = {"feature_matching": True, "historical_averaging": 0.01, "minibatch_kernels": 5}
     gan = zoo.create("improved_gan", SHAPE, **TINY, **on, ema=0.5)
     history = gan.fit(IMAGES, batch_size=8, verbose=0).history
-    assert {"feature_matching", "historical_averaging"} <= set(history)
+    both = {"d_historical_averaging", "g_historical_averaging"}
+    assert {"feature_matching", *both} <= set(history)
     assert all(np.isfinite(v).all() for v in history.values())
     gan.save(tmp_path / "gan.keras")
     loaded = zoo.load_model(tmp_path / "gan.keras")
@@ -50,8 +51,21 @@ def test_all_together_train_save_and_load(tmp_path):
     assert [p.name for p in loaded.penalties] == [p.name for p in gan.penalties]
 
 
+@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
+def test_each_player_s_term_is_logged_under_its_own_name(update):
+    gan = zoo.create("improved_gan", SHAPE, **TINY, historical_averaging=1.0, update=update)
+    for penalty, shift in zip(gan.penalties, (2.0, 3.0), strict=True):
+        variable = penalty.averages[0]
+        variable.assign(variable + shift)  # as if the past had been elsewhere
+    history = gan.fit(IMAGES[:8], batch_size=8, verbose=0).history
+    for player, shift, penalty in zip("dg", (2.0, 3.0), gan.penalties, strict=True):
+        expected = shift**2 * np.size(penalty.averages[0])
+        assert history[f"{player}_historical_averaging"][0] == pytest.approx(expected, rel=0.02)
+
+
 def test_switches_and_penalties_add_up():
     options = {**TINY, "feature_matching": True, "historical_averaging": 0.1}
+    zoo.create("improved_gan", SHAPE, **TINY, penalties=None)
     gan = zoo.create("improved_gan", SHAPE, **options, penalties=["r1"])
     names = ["feature_matching", "historical_averaging", "historical_averaging", "r1"]
     assert [p.name for p in gan.penalties] == names

@@ -162,6 +162,54 @@ def test_learns_from_a_few_labels_and_reports_accuracy(tmp_path):
     np.testing.assert_array_equal(loaded.classify(images), gan.classify(images))
 
 
+def small(**options):
+    tiny = {"width": 16, "latent_dim": 8, "classes": 4, "seed": 0}
+    return zoo.create("ssgan_k1", SHAPE, **{**tiny, **options})
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (LABELS[:, None], ValueError, r", 1\); wanted ints of shape \(batch,\).*\[:, 0\]"),
+        (np.eye(4, dtype="float32")[LABELS], ValueError, r"0 \.\. 3\. .*tf.argmax"),
+        (LABELS.astype("float32"), TypeError, "float32 labels; wanted ints"),
+        (LABELS + 1, ValueError, r"labels in \[0, 4\].*0 \.\. 3, and -1 .*with classes=5"),
+        (LABELS - 1, ValueError, r"labels in \[-2, 2\]"),
+    ],
+)
+def test_labels_that_cannot_be_used(labels, error, message):
+    gan = small()
+    for method in (gan.fit, gan.evaluate):
+        with pytest.raises(error, match=message):
+            method(tf.data.Dataset.from_tensors((IMAGES, labels)).repeat(2), verbose=0)
+    with pytest.raises(error, match=message):
+        gan.train_on_batch(IMAGES, labels)
+
+
+def test_accuracy_is_that_of_images_with_labels():
+    gan = small()
+    assert "accuracy" not in gan.evaluate(IMAGES, verbose=0, return_dict=True)
+    logs = gan.evaluate(IMAGES, 0 * LABELS - 1, verbose=0, return_dict=True)
+    assert np.isnan(logs["accuracy"])
+    logs = gan.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)
+    hits = gan.classify(IMAGES).argmax(1) == LABELS
+    assert logs["accuracy"] == pytest.approx(hits[LABELS >= 0].mean())
+
+
+def test_options_it_cannot_follow_and_penalties_beside_feature_matching():
+    with pytest.raises(ValueError, match="judge real and generated images apart"):
+        small(loss="relativistic")
+    with pytest.raises(ValueError, match="no num_classes. Its classifier's classes are `classes`"):
+        small(num_classes=4)
+    own = [zoo.penalties.FeatureMatching(2.0)]
+    assert [p.weight for p in small(penalties=own).penalties] == [2.0]
+    assert small(feature_matching=False).penalties == []
+    gan = small(penalties=["gradient_penalty", "r1"])
+    assert [p.name for p in gan.penalties] == ["feature_matching", "gradient_penalty", "r1"]
+    history = gan.fit(IMAGES, LABELS, batch_size=8, verbose=0).history
+    assert all(np.isfinite(v).all() for v in history.values())
+
+
 def test_fit_leaves_weights_that_came_without_steps():
     """A classifier with trained weights, as a preset gives them, is not initialised again."""
     options = {"width": 64, "latent_dim": 8, "classes": 4, "learning_rate": 1e-9}

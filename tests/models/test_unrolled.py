@@ -277,3 +277,36 @@ def test_constraints_are_refused():
     with pytest.raises(ValueError, match="would leave the constraints .* weight_clipping"):
         tiny(unroll_steps=1, penalties=["weight_clipping"])
     tiny(unroll_steps=0, penalties=["weight_clipping"])
+    short = keras.constraints.MaxNorm(0.01)
+    layers = [keras.Input((2,)), keras.layers.Dense(1, kernel_constraint=short, name="short")]
+    generator = tiny().generator
+    gan = Unrolled(generator, keras.Sequential(layers), unroll_steps=1)
+    with pytest.raises(ValueError, match="would leave the constraints .*short/kernel"):
+        gan.compile()
+
+
+def test_lazy_penalties_are_due_at_the_steps_to_come():
+    gan = tiny(unroll_steps=5, penalties=[zoo.penalties.R1(1.0, interval=4)])
+    gan.random = StepRandom(0, tf.constant(0, tf.int64))
+    batch = Batch(tf.constant(POINTS[:8]), None, tf.random.stateless_normal((8, 3), (1, 2)))
+    batch.fake = gan.generate(batch.z)
+    for step in (0, 2):
+        gan.step.assign(step)
+        seen = []
+        terms = gan.discriminator_terms
+
+        def counted(b, terms=terms, seen=seen):
+            found = terms(b)
+            seen.append(float(found["r1"]) > 0)
+            return found
+
+        gan.discriminator_terms = counted
+        gan.discriminator_ahead(batch)
+        gan.discriminator_terms = terms
+        assert seen == [(step + 1 + i) % 4 == 0 for i in range(5)]
+
+
+def test_evaluate_measures_the_zero_sum_game_too():
+    gan = tiny(unroll_steps=1, zero_sum=True, loss="minimax")
+    logs = gan.evaluate(POINTS[:8], verbose=0, return_dict=True)
+    assert logs["g_loss"] == pytest.approx(-logs["d_loss"], rel=1e-6)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import keras_gan_zoo as zoo
 from keras_gan_zoo.models.veegan import VEEGAN, LogRatio
 from keras_gan_zoo.training import Batch
+from keras_gan_zoo.training.latents import StepRandom
 
 POINTS = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
 
@@ -62,7 +63,10 @@ def test_codes_are_draws_around_the_reconstruction(gan):
     np.testing.assert_array_equal(gan.code(x), f)  # out of training: the middle
     sharp = zoo.create("veegan", (2,), units=8, latent_dim=3, code_std=0, seed=0)
     np.testing.assert_array_equal(sharp.code(x, training=True), sharp.reconstructor(x))
-    assert type(sharp).from_config(sharp.get_config()).spread.stddev == 0
+    assert type(sharp).from_config(sharp.get_config()).code_std == 0
+    wide = zoo.create("veegan", (2,), units=8, latent_dim=3, code_std=3.0, seed=0)
+    e = np.array(wide.code(x, training=True)) - np.array(wide.reconstructor(x))
+    assert np.abs(e.std(axis=0) - 3).max() < 0.2
 
 
 def moved(network, gradients):
@@ -76,6 +80,43 @@ def test_the_reconstructor_moves_with_the_generator_only(gan):
     gan.minimise(gan.d_optimizer, gan.discriminator, lambda: gan.discriminator_terms(batch))
     for a, b in zip(before, gan.reconstructor.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "options", [{"loss": "relativistic"}, {"penalties": ["feature_matching"]}, {}]
+)
+def test_the_reconstructor_learns_from_the_error_alone(options):
+    """Line 9: with a weight of 0 nothing moves F, whatever loss and penalties G has."""
+    gan = zoo.create("veegan", (2,), units=8, latent_dim=3, reconstruction=0, seed=0, **options)
+    gan.random = StepRandom(0, tf.constant(0, tf.int64))
+    z = tf.random.stateless_normal((8, 3), (1, 2))
+    with tf.GradientTape() as tape:
+        batch = Batch(tf.constant(POINTS[:8]), None, z, fake=gan.generate(z))
+        loss = sum(gan.generator_terms(batch).values())
+    networks = gan.reconstructor.trainable_variables, gan.generator.trainable_variables
+    f, g = tape.gradient(loss, networks)
+    assert max(0 if v is None else np.abs(v).max() for v in f) == 0
+    assert max(np.abs(v).max() for v in g) > 0
+
+
+def test_penalties_take_the_slope_over_images_alone():
+    gan = zoo.create("veegan", (2,), units=8, latent_dim=3, code_std=0, penalties=["r1"], seed=0)
+    gan.random = StepRandom(0, tf.constant(0, tf.int64))
+    x = tf.constant(POINTS[:8])
+    batch = Batch(x, None, tf.zeros((8, 3)), fake=x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        logits = gan.discriminator([x, tf.stop_gradient(gan.reconstructor(x))])
+    slopes = tf.reduce_sum(tf.square(tape.gradient(logits, x)), axis=1)
+    weight = gan.penalties[0].weight
+    found = gan.discriminator_terms(batch)["r1"] / weight
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        logits = gan.discriminator([x, gan.reconstructor(x)])
+    through = tf.reduce_sum(tf.square(tape.gradient(logits, x)), axis=1)
+    ratio = float(found) / float(tf.reduce_mean(slopes))  # R1 has a factor of its own
+    np.testing.assert_allclose(ratio, round(ratio * 2) / 2, rtol=1e-4)
+    assert abs(float(tf.reduce_mean(through)) / float(tf.reduce_mean(slopes)) - 1) > 0.05
 
 
 def test_terms_and_logits_of_pairs(gan):
@@ -108,6 +149,8 @@ def test_arguments(gan):
         zoo.create("veegan", (2,), units=4, reconstruction=-1)
     with pytest.raises(ValueError, match="code_std=-1"):
         zoo.create("veegan", (2,), units=4, code_std=-1)
+    with pytest.raises(ValueError, match="keeps images without the z"):
+        zoo.create("veegan", (2,), units=4, replay=16)
     with pytest.raises(ValueError, match="reconstructor must map"):
         VEEGAN(gan.generator, gan.discriminator, reconstructor=gan.generator)
 

@@ -35,6 +35,12 @@ def _unrolled(**options):
     return zoo.create("unrolled", (2,), width=8, unroll_steps=2, **options)
 
 
+def _ahead_of_all(**options):
+    """The look-ahead beside losses and penalties that wait for the other replicas."""
+    penalties = [zoo.penalties.FeatureMatching(replaces_loss=False)]
+    return _unrolled(loss="relativistic_average", penalties=penalties, **options)
+
+
 def _relativistic(**options):
     return zoo.create("gan", (2,), width=8, dropout=0.0, loss="relativistic_average", **options)
 
@@ -55,6 +61,7 @@ def _penalised(**options):
         (_images, {"update": "alternating"}),
         pytest.param(_images, {"update": "simultaneous"}, marks=pytest.mark.slow),
         (_unrolled, {}),
+        (_ahead_of_all, {}),
         (_relativistic, {}),
         (_penalised, {}),
     ],
