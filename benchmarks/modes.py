@@ -345,7 +345,8 @@ def _has(options: argparse.Namespace, job: tuple[str, str, int]) -> bool:
 
 def _fits(record: dict[str, Any], options: argparse.Namespace) -> bool:
     same = all(record[k] == getattr(options, k) for k in ("steps", "g_rate", "d_rate"))
-    return same and record["model"] in MODELS
+    factor = record.get("g_factor", 1.0) == G_FACTOR.get(record["model"], 1.0)
+    return same and factor and record["model"] in MODELS
 
 
 def _record(output: Path, name: str, dataset: str, seed: int) -> Path:
@@ -456,6 +457,8 @@ def main(argv: list[str] | None = None) -> None:
     default = parser.parse_args([])
     same = all(getattr(options, n) == getattr(default, n) for n in ("steps", "g_rate", "d_rate"))
     if options.speed:
+        if not same:
+            parser.error("--speed times the default steps and rates")
         speed(options)
         return
     if same and RESULT.exists():

@@ -3,9 +3,9 @@
     python -m benchmarks.semi_supervised --data MNIST_FOLDER [--draws 3] [--epochs 12]
         [--labels 100] [--jobs 2] [--output runs/semi_supervised]
 
-The model is `ssgan_k1` as it comes (784-1000-500-250-250-250-10). A draw chooses the labelled
-images, a tenth of them from each class; it trains in a process of its own with one thread, on
-minibatches of 100 labelled and 100 unlabelled images, 600 of them an epoch. After every epoch the
+The model is `ssgan_k1` (784-1000-500-250-250-250-10) with a learning rate of 1e-3. A draw chooses
+the labelled images, a tenth of them from each class; it trains in a process of its own with one
+thread, on minibatches of 100 labelled and 100 unlabelled images, 600 of them an epoch. After every epoch the
 errors on the 10,000 test images are counted, with the averaged weights and with the present ones,
 and a checkpoint is written into the output folder: a run that was killed goes on from there, one
 that is done is not done again, and with more `--epochs` it is continued.
@@ -136,12 +136,22 @@ def run_all(options: argparse.Namespace) -> None:
 
 
 def _record(options: argparse.Namespace, draw: int) -> Path:
-    return options.output / f"{options.labels}.{draw}.json"
+    """Its stem is also the checkpoints' folder: runs with another rate have names of their own."""
+    rate = "" if options.rate == RATE else f".rate-{options.rate:g}"
+    return options.output / f"{options.labels}.{draw}{rate}.json"
 
 
 def _done(options: argparse.Namespace, draw: int) -> bool:
     path = _record(options, draw)
-    return path.exists() and json.loads(path.read_text())["epochs"] >= options.epochs
+    if not path.exists():
+        return False
+    record = json.loads(path.read_text())
+    if record["rate"] != options.rate:
+        raise SystemExit(
+            f"{path} is of a run with rate {record['rate']:g}; wanted {options.rate:g}. Take "
+            "another --output folder."
+        )
+    return record["epochs"] >= options.epochs
 
 
 def table(records: Iterable[dict[str, Any]]) -> str:

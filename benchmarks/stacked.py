@@ -414,7 +414,7 @@ def _record(output: Path, name: str, seed: int) -> Path:
 
 def table(records: list[dict[str, Any]]) -> str:
     """Mean (and standard deviation) over seeds, beside the published row."""
-    header = ["model", "modes", "reverse KL", "clear %", "published", "ms / step", "minutes"]
+    header = ["model", "modes", "reverse KL", "clear %", "published", "CPU ms / step", "CPU s"]
     rows = []
     for name in (*MODELS, REAL):
         runs = [r for r in records if r["model"] == name]
@@ -422,8 +422,8 @@ def table(records: list[dict[str, Any]]) -> str:
             continue
         times = ["-", "-"]
         if name != REAL:
-            times = [_spread([r["ms_per_step"] for r in runs], 1)]
-            times.append(_spread([r["seconds"] / 60 for r in runs], 1))
+            times = [_spread([1000 * r["cpu_seconds"] / r["steps"] for r in runs], 1)]
+            times.append(_spread([r["cpu_seconds"] for r in runs], 0))
         rows.append(
             [
                 name,

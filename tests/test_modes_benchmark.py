@@ -68,3 +68,17 @@ def test_unknown_names(done, tmp_path, capsys):
     with pytest.raises(SystemExit):
         call(tmp_path, "--models", "gan,goat")
     assert "unknown: goat" in capsys.readouterr().err and not done
+
+
+def test_the_speed_is_that_of_the_protocol(done, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        call(tmp_path, "--speed", "--steps", "100")
+    assert "default steps" in capsys.readouterr().err and not done
+
+
+def test_runs_with_another_factor_are_done_again(done, tmp_path, monkeypatch):
+    chosen = ("--models", "gan", "--datasets", "ring", "--seeds", "1")
+    call(tmp_path / "a", *chosen)
+    monkeypatch.setitem(modes.G_FACTOR, "gan", 0.5)
+    call(tmp_path / "a", *chosen)
+    assert len(done) == 2

@@ -4,6 +4,7 @@ import argparse
 import json
 
 import numpy as np
+import pytest
 
 from benchmarks import semi_supervised
 
@@ -12,6 +13,7 @@ def record(draw, errors, labels=100):
     return {
         "labels": labels,
         "draw": draw,
+        "rate": 1e-3,
         "epochs": len(errors),
         "errors": errors[-1],
         "errors_present": errors[-1] + 10,
@@ -29,12 +31,18 @@ def test_table_has_mean_deviation_and_the_paper_s():
 
 
 def test_a_run_is_done_when_it_has_the_epochs(tmp_path):
-    options = argparse.Namespace(output=tmp_path, labels=100, epochs=2)
+    options = argparse.Namespace(output=tmp_path, labels=100, epochs=2, rate=1e-3)
     assert not semi_supervised._done(options, 0)
     (tmp_path / "100.0.json").write_text(json.dumps(record(0, [5, 4])))
     assert semi_supervised._done(options, 0)
     options.epochs = 3  # it is continued
     assert not semi_supervised._done(options, 0)
+    options.rate = 3e-3  # another run, with a name of its own
+    assert semi_supervised._record(options, 0).name == "100.0.rate-0.003.json"
+    assert not semi_supervised._done(options, 0)
+    (tmp_path / "100.0.rate-0.003.json").write_text(json.dumps(record(0, [5, 4])))
+    with pytest.raises(SystemExit, match="rate 0.001; wanted 0.003"):
+        semi_supervised._done(options, 0)
 
 
 def test_picture(tmp_path):

@@ -47,8 +47,22 @@ def test_the_reference_batch_is_drawn_once_and_kept():
     assert first.trainable_variables == []
 
 
+def test_without_shift_or_factor():
+    x = np.concatenate([RNG.normal(size=(8, 3)), np.zeros((2, 3))]).astype("float32")
+    plain = np.array(VirtualBatchNormalization(8)(x))
+    for center, scale in ((False, True), (True, False), (False, False)):
+        layer = VirtualBatchNormalization(8, center=center, scale=scale)
+        np.testing.assert_allclose(layer(x), plain, rtol=1e-6)
+        names = {v.name for v in layer.trainable_variables}
+        assert names == {n for n, on in (("beta", center), ("gamma", scale)) if on}
+
+
 def test_configs_and_arguments():
-    for layer in (VirtualBatchNormalization(3, 1e-3), ReferenceBatch(3, seed=2), DropReference(3)):
+    for layer in (
+        VirtualBatchNormalization(3, 1e-3, scale=False),
+        ReferenceBatch(3, seed=2),
+        DropReference(3),
+    ):
         again = type(layer).from_config(layer.get_config())
         assert again.get_config() == layer.get_config()
     with pytest.raises(ValueError, match="size=1"):
