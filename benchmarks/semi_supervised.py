@@ -5,10 +5,10 @@
 
 The model is `ssgan_k1` (784-1000-500-250-250-250-10) with a learning rate of 1e-3. A draw chooses
 the labelled images, a tenth of them from each class; it trains in a process of its own with one
-thread, on minibatches of 100 labelled and 100 unlabelled images, 600 of them an epoch. After every epoch the
-errors on the 10,000 test images are counted, with the averaged weights and with the present ones,
-and a checkpoint is written into the output folder: a run that was killed goes on from there, one
-that is done is not done again, and with more `--epochs` it is continued.
+thread, on minibatches of 100 labelled and 100 unlabelled images, 600 of them an epoch. After every
+epoch the errors on the 10,000 test images are counted, with the averaged weights and with the
+present ones, and a checkpoint is written into the output folder: a run that was killed goes on from
+there, one that is done is not done again, and with more `--epochs` it is continued.
 
 Writes `benchmarks/results/semi_supervised.json` (unless other labels, draws or epochs were asked
 for) and `docs/semi-supervised.png`; prints the table.
