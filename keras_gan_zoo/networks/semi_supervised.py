@@ -17,12 +17,13 @@ NOISE = 0.5
 
 
 def generator(image_shape: Sequence[int], latent_dim: int = 100, width: int = 500) -> keras.Model:
-    """z `(b, latent_dim)` -> images in [-1, 1]: two hidden layers, BatchNormalization, softplus.
+    """z `(b, latent_dim)` -> images in [-1, 1], or points: two hidden layers, BatchNormalization,
+    softplus.
 
     BatchNormalization learns no scale. The last layer is weight-normalised.
 
     Args:
-        image_shape: `(h, w, c)`.
+        image_shape: `(h, w, c)`; for points `(d,)`, of any size.
         latent_dim: width of z.
         width: units of the hidden layers.
     """
@@ -31,8 +32,13 @@ def generator(image_shape: Sequence[int], latent_dim: int = 100, width: int = 50
         x = keras.layers.Dense(width, use_bias=False)(x)
         x = BatchNormalization(momentum=0.9, epsilon=1e-6, scale=False)(x)
         x = keras.layers.Activation("softplus")(x)
-    last = keras.layers.Dense(math.prod(image_shape), activation="sigmoid", dtype="float32")
+    points = len(image_shape) == 1
+    last = keras.layers.Dense(
+        math.prod(image_shape), activation=None if points else "sigmoid", dtype="float32"
+    )
     x = WeightNormalization(last, dtype="float32")(x)
+    if points:
+        return keras.Model(z, x, name="generator")
     x = keras.layers.Rescaling(2.0, offset=-1.0, dtype="float32")(x)
     images = keras.layers.Reshape(tuple(image_shape), dtype="float32")(x)
     return keras.Model(z, images, name="generator")

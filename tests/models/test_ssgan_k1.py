@@ -196,6 +196,15 @@ def test_accuracy_is_that_of_images_with_labels():
     assert logs["accuracy"] == pytest.approx(hits[LABELS >= 0].mean())
 
 
+def test_points_are_not_bounded():
+    gan = zoo.create("ssgan_k1", (2,), width=16, latent_dim=8, classes=4, seed=0)
+    gan.generator.layers[-1].layer.bias.assign([5.0, -7.0])
+    assert np.abs(gan.sample(8, seed=0).mean(axis=0)).min() > 3
+    data = (5 * RNG.normal(size=(16, 2))).astype("float32")
+    history = gan.fit(data, LABELS, batch_size=8, verbose=0).history
+    assert np.isfinite(history["d_loss"]).all()
+
+
 def test_options_it_cannot_follow_and_penalties_beside_feature_matching():
     with pytest.raises(ValueError, match="judge real and generated images apart"):
         small(loss="relativistic")
