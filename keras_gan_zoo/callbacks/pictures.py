@@ -95,6 +95,9 @@ class LatentWalk(SampleGrid):
         every_epochs: cadence; the last epoch is always drawn.
         seed: chooses the ends of the walks.
         tensorboard: as for `SampleGrid`.
+
+    Raises:
+        ValueError: when training begins, a model of points.
     """
 
     _stem = "walk"
@@ -110,6 +113,14 @@ class LatentWalk(SampleGrid):
     ) -> None:
         super().__init__(folder, rows * steps, every_epochs, seed, tensorboard)
         self.rows, self.steps = rows, steps
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if len(self.model.image_shape) != 3:
+            raise ValueError(
+                "LatentWalk draws images; this model makes points of shape "
+                f"{self.model.image_shape}. SampleGrid draws those."
+            )
+        super().on_train_begin(logs)
 
     def _save(self, path: Path) -> None:
         images = latent.walk(self.model, self.rows, self.steps, self.seed)

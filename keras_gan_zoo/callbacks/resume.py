@@ -28,7 +28,9 @@ class Resume(keras.callbacks.Callback):
     with `tf.config.experimental.enable_op_determinism()` the result is the same bit for bit.
 
     A checkpoint is written under a temporary name, synced to disk, then renamed: a kill in the
-    middle of an epoch or of a save costs at most that epoch.
+    middle of an epoch or of a save costs at most that epoch. An epoch that another callback ends
+    early (`TimeLimit`) is saved, but does not count: the next `fit` begins it again, with the
+    weights that it had reached (where the dataset's length is known).
 
     Args:
         folder: one folder for each run.
@@ -40,8 +42,8 @@ class Resume(keras.callbacks.Callback):
             `seconds` that it took.
 
     Raises:
-        ValueError: every_epochs < 1 or keep < 1; a checkpoint of a model with other networks,
-            optimizers or losses.
+        ValueError: every_epochs < 1 or keep < 1; a checkpoint of a model with other networks, or
+            with optimizers, a loss or penalties of other classes (their settings may change).
 
     Example:
 
@@ -60,6 +62,7 @@ class Resume(keras.callbacks.Callback):
         self.folder, self.every_epochs, self.keep = Path(folder), every_epochs, keep
         self.history: list[dict[str, float]] = []
         self._epoch = self._saved = 0
+        self._carried = 0.0  # seconds of an epoch that was cut short
 
     def restore(self, model: Any) -> int | None:
         """Load the newest readable checkpoint into `model`; returns its epoch.
@@ -72,6 +75,14 @@ class Resume(keras.callbacks.Callback):
             if isinstance(meta, str):
                 warnings.warn(f"Passing over the checkpoint {folder}: {meta}.", stacklevel=2)
                 continue
+            game, was = _game(model), meta.get("game")
+            if was is not None and was != game:
+                changed = [f"{k}: {was[k]}, now {game[k]}" for k in game if was.get(k) != game[k]]
+                raise ValueError(
+                    f"The checkpoint {folder} is of another game than this model's: "
+                    f"{'; '.join(changed)}. Create the model as it was when the run began, or use "
+                    "another folder."
+                )
             try:
                 model.load_weights(folder / _STATE)
             except Exception as error:
@@ -81,16 +92,29 @@ class Resume(keras.callbacks.Callback):
                 ) from error
             self.history = meta["history"]
             self._epoch = self._saved = int(meta["epoch"])
+            self._carried = float(meta.get("cut_seconds", 0.0))
             return self._epoch
         return None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._begin = time.monotonic()
+        self._begin, self._steps = time.monotonic(), 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._steps = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._epoch = epoch + 1
-        seconds = round(time.monotonic() - self._begin, 3)
+        seconds = round(self._carried + time.monotonic() - self._begin, 3)
+        self._carried = 0.0
         row = {k: float(v) for k, v in (logs or {}).items()}
+        if self._steps < ((self.params or {}).get("steps") or 0):
+            # cut short: kept as the state in which this epoch begins
+            self._epoch = epoch
+            self.model.epoch.assign(self.model.epoch - 1)
+            self._save(cut_seconds=seconds)
+            self.model.epoch.assign(self.model.epoch + 1)
+            self.history.append({**row, "seconds": seconds})
+            return
+        self._epoch = epoch + 1
         self.history.append({**row, "seconds": seconds})
         if self._epoch % self.every_epochs == 0:
             self._save()
@@ -104,7 +128,7 @@ class Resume(keras.callbacks.Callback):
             return []
         return sorted(p for p in self.folder.iterdir() if _NAME.fullmatch(p.name))
 
-    def _save(self) -> None:
+    def _save(self, **more: Any) -> None:
         self._saved = self._epoch
         if not _is_chief(self.model.distribute_strategy):
             return
@@ -122,6 +146,8 @@ class Resume(keras.callbacks.Callback):
             "keras": keras.__version__,
             "tensorflow": tf.__version__,
             "history": self.history,
+            "game": _game(self.model),
+            **more,
         }
         (writing / _META).write_text(json.dumps(meta))
         for path in (writing / _STATE, writing / _META, writing):
@@ -133,6 +159,20 @@ class Resume(keras.callbacks.Callback):
         _sync(self.folder)
         for old in self._checkpoints()[: -self.keep]:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _game(model: Any) -> dict[str, Any]:
+    """Classes of what the saved state is of, besides the networks."""
+
+    def kind(x: Any) -> str:
+        return type(getattr(x, "inner_optimizer", x)).__name__
+
+    return {
+        "g_optimizer": kind(model.g_optimizer),
+        "d_optimizer": kind(model.d_optimizer),
+        "loss": kind(model.loss_object),
+        "penalties": [kind(p) for p in (*model.penalties, *model.constraints)],
+    }
 
 
 def _read(folder: Path) -> dict[str, Any] | str:

@@ -11,6 +11,9 @@ import keras
 class TimeLimit(keras.callbacks.Callback):
     """Ends training, after the current batch, once `seconds` have passed since it began.
 
+    With a `Resume` the next `fit` begins the epoch that was cut short again, from the weights that
+    it had reached: work is not lost, but epochs should be shorter than the limit.
+
     Args:
         seconds: wall-clock budget, measured from `on_train_begin`.
 

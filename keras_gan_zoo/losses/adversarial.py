@@ -133,6 +133,10 @@ class Loss(Configurable):
         """
         return _per_example(self.generator_term(_as_logits(fake_logits, "fake_logits")))
 
+    def without_noise(self) -> "Loss":
+        """The same loss without random targets, for evaluation."""
+        return self
+
     def update(self, real_logits: Tensor, fake_logits: Tensor) -> Any:
         """Advance the loss's own controller after a discriminator step. Most have none."""
         return None
@@ -165,6 +169,11 @@ class _CrossEntropy(Loss):
         self.seed = seed
         random = self.label_noise > 0 or self.flip > 0
         self.seed_generator = keras.random.SeedGenerator(seed) if random else None
+
+    def without_noise(self) -> "Loss":
+        if self.seed_generator is None:
+            return self
+        return type(self)(self.label_smoothing, self.fake_smoothing)
 
     def targets(self, logits: Tensor, target: float) -> Tensor:
         """Return the labels of one batch: `target`, flipped and made noisy, never outside [0, 1].

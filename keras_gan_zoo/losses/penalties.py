@@ -144,6 +144,12 @@ class Penalty(Configurable):
         self.weight = number("weight", weight, at_least=0)
         self.interval = whole_number("interval", interval, at_least=1)
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether a call changes what the next one gives, but for random numbers of its own."""
+        generator = getattr(self, "seed_generator", None)
+        return any(generator is None or v is not generator.state for v in self.variables)
+
     def build(self, variables: Iterable[Any]) -> None:
         """Receive the trainable variables of the penalised network. Most need none."""
 
@@ -444,7 +450,8 @@ class LeCam(Penalty):
 
     Args:
         weight: lambda, >= 0 (0.3 in the authors' scripts for BigGAN on CIFAR).
-        interval: see `Penalty`; the averages move only when the penalty is computed.
+        interval: see `Penalty`; the averages move only when the penalty is computed. `GAN` takes
+            1 only.
         decay: of the averages, in [0, 1); the authors take .99 with StyleGAN2, .9 with BigGAN.
 
     Attributes:
@@ -501,7 +508,8 @@ class HistoricalAveraging(Penalty):
 
     Args:
         weight: factor, >= 0.
-        interval: see `Penalty`; history advances only when the penalty is computed.
+        interval: see `Penalty`; history advances only when the penalty is computed. `GAN` takes
+            1 only.
         player: `"discriminator"` or `"generator"`.
 
     Attributes:

@@ -47,8 +47,10 @@ def r1gan(
 ) -> GAN:
     """The model of the paper. `gamma`: weight of the penalty; widths as `dcgan`."""
     options.setdefault("penalties", [R1(gamma)])
-    options.setdefault("g_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-8))
-    options.setdefault("d_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-8))
+    # PyTorch's RMSprop, which the authors used: a memory of .99, and 1e-8 outside the root. Keras
+    # adds epsilon under it
+    options.setdefault("g_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-16))
+    options.setdefault("d_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-16))
     return GAN(
         networks.generator(image_shape, latent_dim, width),
         networks.discriminator(image_shape, d_width or width, normalise=False),

@@ -113,10 +113,11 @@ class Unrolled(GAN):
         finally:
             self._ahead.pairs = None
 
-    def generator_loss(self, fake_logits: Any, real_logits: Any) -> Any:
+    def generator_loss(self, fake_logits: Any, real_logits: Any, loss: Any = None) -> Any:
         if not self.zero_sum:
-            return super().generator_loss(fake_logits, real_logits)
-        return -self.loss_object.discriminator_loss(real_logits, fake_logits)
+            return super().generator_loss(fake_logits, real_logits, loss)
+        loss = self.loss_object if loss is None else loss
+        return -loss.discriminator_loss(real_logits, fake_logits)
 
     def _critic_weights(self) -> list[tuple[Any, Any]]:
         pairs = self._ahead.pairs

@@ -46,9 +46,10 @@ def wgan(
 ) -> GAN:
     """The model of the paper. `clip`: largest absolute weight of the critic; others as `dcgan`."""
     options.setdefault("penalties", [WeightClipping(clip)])
-    # PyTorch's RMSprop, which the paper used, has a memory of .99 and epsilon 1e-8
-    options.setdefault("g_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-8))
-    options.setdefault("d_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-8))
+    # PyTorch's RMSprop, which the authors used: a memory of .99, and 1e-8 outside the root. Keras
+    # adds epsilon under it
+    options.setdefault("g_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-16))
+    options.setdefault("d_optimizer", keras.optimizers.RMSprop(learning_rate, 0.99, epsilon=1e-16))
     return dcgan(
         image_shape,
         latent_dim=latent_dim,

@@ -136,7 +136,7 @@ class GAN(keras.Model):
         instance_noise: an `InstanceNoise` or its standard deviation: noise on all that the
             discriminator sees in training.
         replay: a `ReplayBuffer` or its capacity: half of the fakes in a discriminator update are
-            earlier ones. Needs alternating updates.
+            earlier ones. Needs alternating updates and an unconditional model.
         num_classes: number of classes of a conditional model.
         seed: seed of all noise in training. None draws one.
         recipe: `{"name", "config"}` from `zoo.create`: what rebuilds the same networks.
@@ -209,6 +209,20 @@ class GAN(keras.Model):
             )
             for o in (g_optimizer, d_optimizer)
         ]
+        for network, what in ((generator, "generator"), (discriminator, "discriminator")):
+            if not getattr(network, "inputs", None):
+                raise ValueError(
+                    f"The {what} must be a functional or Sequential model with its inputs known. "
+                    f"Wrap it: keras.Model(x, network(x)) with x = keras.Input(...). "
+                    f"Received: {network!r}"
+                )
+        inputs = len(generator.inputs)
+        if inputs != (1 if num_classes is None else 2):
+            wanted = "z alone" if num_classes is None else "[z, labels]"
+            raise ValueError(
+                f"With num_classes={num_classes} the generator must take {wanted}. "
+                f"Received: a generator with {inputs} input{'s' if inputs > 1 else ''}"
+            )
         z_shape = _shapes(generator.inputs)[0]
         self.latent_dim = int(z_shape[-1])
         self.image_shape = tuple(int(d) for d in generator.outputs[0].shape[1:])
@@ -224,6 +238,12 @@ class GAN(keras.Model):
         if self.replay is not None:
             if update == "simultaneous":
                 raise ValueError("A replay buffer needs update='alternating'.")
+            if num_classes is not None:
+                raise ValueError(
+                    "A replay buffer keeps images without their labels, so a conditional "
+                    f"discriminator cannot judge them. Use replay=None. Received: "
+                    f"num_classes={num_classes}"
+                )
         for layer in (self.instance_noise, self.replay):
             if layer is not None and not layer.built:  # a loaded layer is
                 layer.build((None, *self.image_shape))
@@ -254,7 +274,7 @@ class GAN(keras.Model):
             if getattr(penalty, "needs_variables", False):
                 network = self.generator if penalty.player == "generator" else self.discriminator
                 penalty.build(network.trainable_variables)
-            if penalty.interval > 1 and getattr(penalty, "variables", ()):
+            if penalty.interval > 1 and penalty.keeps_state:
                 raise ValueError(
                     f"The penalty {penalty.name!r} keeps a running state and must be applied at "
                     f"every step. Received: interval={penalty.interval}"
@@ -378,6 +398,7 @@ class GAN(keras.Model):
         self._build_optimizers()
         self.optimizer = PlayerOptimizers([self.g_optimizer, self.d_optimizer])
         self._image_metrics = [_metric(m, self.image_shape) for m in metrics or ()]
+        self._train_terms = None  # penalties may have been added
 
     def _prepare_optimizer(self, optimizer: Any) -> Any:
         """Loss scaling for float16, which overflows; bfloat16 needs none."""
@@ -439,10 +460,17 @@ class GAN(keras.Model):
             labels: for conditional models.
 
         Raises:
-            ValueError: the discriminator has no such layer.
+            ValueError: the discriminator has no such layer, or `layer` is "" and its last layer
+                takes several tensors.
         """
         network = self.discriminator
         at = network.get_layer(layer).output if layer else network.layers[-1].input
+        if isinstance(at, (list, tuple)):
+            names = ", ".join(repr(x.name) for x in network.layers[1:-1])
+            raise ValueError(
+                f"The discriminator's last layer takes {len(at)} tensors, so the layer of the "
+                f"features must be named, as in FeatureMatching(layer=...). Its layers: {names}"
+            )
         return keras.Model(network.input, at)(self.judged(x, labels, training), training=training)
 
     def discriminator_terms(self, batch: Batch) -> dict[str, Any]:
@@ -463,11 +491,11 @@ class GAN(keras.Model):
             loss = ops.stop_gradient(loss)  # logged, not followed
         return {"g_loss": loss, **self._penalty_terms("generator", batch)}
 
-    def generator_loss(self, fake_logits: Any, real_logits: Any) -> Any:
-        """The generator's loss of each score. `real_logits` may be None where the loss's generator
-        half does not need them."""
-        real_logits = real_logits if self.loss_object.needs_real else None
-        return self.loss_object.generator_loss(fake_logits, real_logits)
+    def generator_loss(self, fake_logits: Any, real_logits: Any, loss: Any = None) -> Any:
+        """The generator's loss of each score; `loss`: another one in place of the model's.
+        `real_logits` may be None where the loss's generator half does not need them."""
+        loss = self.loss_object if loss is None else loss
+        return loss.generator_loss(fake_logits, real_logits if loss.needs_real else None)
 
     def after_discriminator(self) -> None:
         """Called after each discriminator update: clipping, controllers, ..."""
@@ -505,6 +533,9 @@ class GAN(keras.Model):
                 term = value()
             elif penalty.over_replicas and self.distribute_strategy.num_replicas_in_sync > 1:
                 term = value() * tf.cast(due, tf.float32)
+            elif self.jit_compile and self.num_classes is not None:
+                # XLA cannot join branches of which one has an embedding's sparse gradient
+                term = tf.where(due, value(), 0.0)
             else:
                 term = tf.cond(due, value, lambda: tf.zeros((), tf.float32))
             base = self._term_name(penalty)
@@ -631,6 +662,7 @@ class GAN(keras.Model):
                 self.g_optimizer, self.g_networks(), lambda: self.generator_terms(batch), forward
             )
             history.append(terms)
+        self._constrain("generator", self.g_networks())
         self.after_generator()
         return self.finish_step(history)
 
@@ -640,9 +672,13 @@ class GAN(keras.Model):
             self.loss_object.update(batch.real_logits, batch.fake_logits)
         if self.instance_noise is not None:
             self.instance_noise.after_update()
-        for constraint in self.constraints:
-            constraint.apply(self.discriminator.trainable_variables)
+        self._constrain("discriminator", self.discriminator)
         self.after_discriminator()
+
+    def _constrain(self, player: str, network: Any) -> None:
+        for constraint in self.constraints:
+            if constraint.player == player:
+                constraint.apply(network.trainable_variables)
 
     def _with_replay(self, batch: Batch) -> Batch:
         """What the discriminator is shown: the minibatch, or half of its fakes replaced."""
@@ -703,8 +739,9 @@ class GAN(keras.Model):
         fake = self(z if labels is None else [z, labels])
         real_logits = self.discriminate(images, labels)
         fake_logits = self.discriminate(fake, labels)
-        d_loss = self.loss_object.discriminator_loss(real_logits, fake_logits)
-        g_loss = self.generator_loss(fake_logits, real_logits)
+        loss = self.loss_object.without_noise()
+        d_loss = loss.discriminator_loss(real_logits, fake_logits)
+        g_loss = self.generator_loss(fake_logits, real_logits, loss)
         for metric in self._image_metrics:
             metric.update_state(images, fake)
         self._test_step.assign(self._test_step + 1)
@@ -714,7 +751,8 @@ class GAN(keras.Model):
                 "g_loss": ops.mean(g_loss),
                 "d_real": ops.mean(ops.cast(real_logits, "float32")),
                 "d_fake": ops.mean(ops.cast(fake_logits, "float32")),
-            }
+            },
+            weight=tf.shape(images)[0],  # the last batch may be smaller
         )
         return self._reducible(self._test_terms.result())
 
@@ -817,7 +855,8 @@ class GAN(keras.Model):
         initial_epoch = initial_epoch if resumed is None else resumed
         guard = TrainingGuard(dataset)
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(guard)
+            guard.set_model(self)
+            callbacks.callbacks.insert(0, guard)  # before any that saves
         else:
             callbacks = [guard, *callbacks]
         with warnings.catch_warnings():
@@ -839,9 +878,10 @@ class GAN(keras.Model):
 
     def _arrange(self, callbacks: Any, initial_epoch: int) -> tuple[Any, int | None]:
         """Let callbacks with `restore(model)` (Resume) load their state before training."""
+        given = callbacks
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            return callbacks, None
-        if callbacks is None:
+            callbacks = callbacks.callbacks
+        elif callbacks is None:
             callbacks = []
         elif not isinstance(callbacks, (list, tuple)):
             callbacks = [callbacks]
@@ -850,6 +890,8 @@ class GAN(keras.Model):
             if hasattr(callback, "restore"):
                 found = callback.restore(self)
                 resumed = found if found is not None else resumed
+        if isinstance(given, keras.callbacks.CallbackList):
+            return given, resumed
         return list(callbacks), resumed
 
     def _adapt(
@@ -878,6 +920,12 @@ class GAN(keras.Model):
         wanted = (self.image_shape, self.num_classes, "batch", self.optional_classes)
         checks.check_spec(spec, *wanted)
         checks.check_batch(element, *wanted)
+        number = len(np.asarray(checks.split_element(element)[0]))
+        if number % self.d_steps:
+            raise ValueError(
+                f"A step of this model takes d_steps={self.d_steps} minibatches of equal size, one "
+                f"behind the other. Received: a batch of {number} images"
+            )
         self._declare_terms(spec)
         return super().train_on_batch(x, y, **kwargs)
 

@@ -53,11 +53,15 @@ def adapt(
     if isinstance(x, (tuple, list)) and y is None and len(x) == 2:
         x, y = x
     if isinstance(x, (np.ndarray, tf.Tensor)):
+        if num_classes is None and optional_classes is None:
+            y = None  # an unconditional model ignores labels, whatever they are
         if isinstance(batch_size, int) and training_size(x) < batch_size * d_steps:
             _too_short(what, training_size(x), batch_size * d_steps, "images")
         batch_size = batch_size or min(64, max(1, training_size(x) // d_steps))
         arrays = (np.asarray(x), None if y is None else np.asarray(y))
         if len(image_shape) == 1:
+            if np.issubdtype(arrays[0].dtype, np.floating):
+                arrays = (arrays[0].astype(np.float32, copy=False), arrays[1])
             x = in_memory(
                 *arrays, batch_size=batch_size, seed=seed, shuffle=shuffle, drop_remainder=None
             )

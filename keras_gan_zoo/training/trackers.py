@@ -24,9 +24,12 @@ class TermMeans(keras.metrics.Metric):
             shape=(len(self.names) + 1,), initializer="zeros", name="total"
         )
 
-    def update_state(self, terms: Mapping[str, Any]) -> None:
-        values = [ops.cast(terms[n], "float32") for n in self.names]
-        self.total.assign(self.total + ops.stack([*values, ops.ones((), "float32")]))
+    def update_state(self, terms: Mapping[str, Any], weight: Any = 1.0) -> None:
+        """Add one value of each term; `weight`: how much it counts, such as a batch's size."""
+        values = ops.stack([ops.cast(terms[n], "float32") for n in self.names])
+        weight = ops.cast(weight, "float32")
+        new = ops.concatenate([weight * values, ops.reshape(weight, (1,))], axis=0)
+        self.total.assign(self.total + new)
 
     def result(self) -> dict[str, Any]:
         total = ops.convert_to_tensor(self.total)

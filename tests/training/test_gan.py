@@ -308,9 +308,9 @@ def test_points_are_samples_too():
     gan = zoo.create("nsgan", (2,), width=16, latent_dim=4, seed=0)
     gan.fit(zoo.datasets.ring(num_examples=512, batch_size=64), verbose=0)
     assert gan.sample(5, seed=0).shape == (5, 2)
-    gan.fit(np.random.default_rng(0).standard_normal((64, 2)).astype("f4"), verbose=0)
-    with pytest.raises(TypeError, match="float64"):
-        gan.fit(np.zeros((64, 2)), verbose=0)
+    gan.fit(np.random.default_rng(0).standard_normal((64, 2)), verbose=0)  # cast to float32
+    with pytest.raises(TypeError, match="int64"):
+        gan.fit(np.zeros((64, 2), np.int64), verbose=0)
 
 
 def test_batch_normalization_is_keras_own(images):
