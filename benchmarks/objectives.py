@@ -6,8 +6,8 @@ Every unconditional model of the zoo trains on `fashion_mnist_mini` at half of i
 (batch 64, an averaged generator). A model whose record is in the output folder is not trained
 again, so the run can be interrupted. Settings that differ from the model's defaults are in
 `SHORT_RUN`, in the record and in the picture. Writes `benchmarks/results/objectives.json` (with
-`--models` only their rows; another budget is not recorded) and the picture `docs/objectives.png`
-(`--picture`: elsewhere) of all models whose samples are in the output folder.
+`--models` only their rows, as "renewed" says; another budget is not recorded) and the picture
+`docs/objectives.png` (`--picture`: elsewhere) of all models whose samples are in the output folder.
 """
 
 from __future__ import annotations
@@ -121,15 +121,16 @@ def main(argv: list[str] | None = None) -> None:
         records.append(json.loads(path.read_text()))
         print(f"{name:12} {records[-1]['steps']:6} steps {records[-1]['ms_per_step']:7.1f} ms/step")
     result = common.RESULTS / "objectives.json"
+    content = common.stamp("python -m benchmarks.objectives")
     if options.models and result.exists():
-        before = json.loads(result.read_text())["models"]
-        records = [*(r for r in before if r["model"] not in names), *records]
+        renewed = common.stamp(f"python -m benchmarks.objectives --models {options.models}")
+        content = {**json.loads(result.read_text()), "renewed": renewed}
+        records += [r for r in content["models"] if r["model"] not in names]
         records.sort(key=lambda r: r["model"])
     shown = [r for r in records if (options.output / f"{r['model']}.npz").exists()]
     draw(shown, options.output, options.picture)
     if options.seconds == parser.get_default("seconds"):
-        content = {**common.stamp("python -m benchmarks.objectives"), "models": records}
-        common.write_json(result, content)
+        common.write_json(result, {**content, "models": records})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_gan_zoo import metrics as zoo_metrics
+from keras_gan_zoo.datasets.pipeline import scale_to_float
 from keras_gan_zoo.training import checks
 
 
@@ -207,6 +208,6 @@ def _first(real: Any, n: int) -> np.ndarray:
     if len(real) < 2:
         raise ValueError(f"CollapseMonitor needs at least 2 real images. Received: {len(real)}")
     if real.dtype == np.uint8 and real.ndim == 4:
-        real = real.astype(np.float32) / 127.5 - 1.0
+        real = np.asarray(scale_to_float(real))
     checks.check_batch(real, real.shape[1:], None, "dataset of real images")
     return real

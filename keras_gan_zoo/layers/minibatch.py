@@ -128,8 +128,7 @@ class MinibatchStdDev(keras.layers.Layer):
             examples.
 
     Raises:
-        ValueError: group < 1; in training, a minibatch that is no multiple of
-            the group.
+        ValueError: group < 1; in training, a minibatch that is no multiple of the group.
 
     Example:
 

@@ -85,13 +85,13 @@ class Unrolled(GAN):
         super().compile(*args, **options)
         if self.unroll_steps:
             look_ahead.check(self.d_optimizer)
+            names = [c.name for c in self.constraints if c.player == "discriminator"]
             variables = self.discriminator.trainable_variables
-            own = [v.path for v in variables if getattr(v, "constraint", None) is not None]
-            if self.constraints or own:
-                names = ", ".join([*(c.name for c in self.constraints), *own])
+            names += [v.path for v in variables if getattr(v, "constraint", None) is not None]
+            if names:
                 raise ValueError(
                     "Unrolled steps follow the optimizer's rule alone and would leave the "
-                    f"constraints on the weights. Use unroll_steps=0. Received: {names}"
+                    f"constraints on the weights. Use unroll_steps=0. Received: {', '.join(names)}"
                 )
 
     def generator_terms(self, batch: Batch) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class GAN(keras.Model):
         loss: a name of `zoo.losses`, its config or an object.
         penalties: `zoo.penalties` objects, names or configs; each is logged under its name (with
             `d_` or `g_` before it where both players have the same, `_2` behind a second one).
-            Constraints among them (weight clipping) are applied after each discriminator update.
+            Constraints among them (weight clipping) are applied after each update of their player.
         d_steps: discriminator updates for each generator update, each on fresh real images: one
             training step consumes `d_steps` consecutive batches of the dataset.
         update: `"alternating"` (the generator meets the updated discriminator) or
@@ -851,14 +851,8 @@ class GAN(keras.Model):
             )
         if not isinstance(dataset, tf.distribute.DistributedDataset):
             self._declare_terms(dataset.element_spec)
-        callbacks, resumed = self._arrange(callbacks, initial_epoch)
+        callbacks, resumed = self._arrange(callbacks, TrainingGuard(dataset))
         initial_epoch = initial_epoch if resumed is None else resumed
-        guard = TrainingGuard(dataset)
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            guard.set_model(self)
-            callbacks.callbacks.insert(0, guard)  # before any that saves
-        else:
-            callbacks = [guard, *callbacks]
         with warnings.catch_warnings():
             # Keras says so at the end of every epoch of a dataset whose length it cannot know
             if steps_per_epoch is None:
@@ -876,23 +870,22 @@ class GAN(keras.Model):
                 validation_freq=validation_freq,
             )
 
-    def _arrange(self, callbacks: Any, initial_epoch: int) -> tuple[Any, int | None]:
-        """Let callbacks with `restore(model)` (Resume) load their state before training."""
-        given = callbacks
+    def _arrange(self, callbacks: Any, guard: TrainingGuard) -> tuple[Any, int | None]:
+        """The callbacks, the guard before any that saves; those with `restore(model)` (Resume)
+        load their state. Also returns the epoch that they found."""
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = callbacks.callbacks
-        elif callbacks is None:
-            callbacks = []
-        elif not isinstance(callbacks, (list, tuple)):
-            callbacks = [callbacks]
+            every = callbacks.callbacks
+            guard.set_model(self)
+        else:
+            single = callbacks is not None and not isinstance(callbacks, (list, tuple))
+            callbacks = every = [callbacks] if single else list(callbacks or ())
         resumed = None
-        for callback in callbacks:
+        for callback in every:
             if hasattr(callback, "restore"):
                 found = callback.restore(self)
                 resumed = found if found is not None else resumed
-        if isinstance(given, keras.callbacks.CallbackList):
-            return given, resumed
-        return list(callbacks), resumed
+        every.insert(0, guard)
+        return callbacks, resumed
 
     def _adapt(
         self, x: Any, y: Any, batch_size: int | None, shuffle: bool, what: str, d_steps: int = 1

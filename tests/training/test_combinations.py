@@ -159,11 +159,9 @@ def test_an_epoch_that_was_cut_short_begins_again(tmp_path):
         gan.fit(POINTS, batch_size=8, epochs=epochs, verbose=0, callbacks=[*more, keep])
         seen.append((int(gan.step.numpy()), int(gan.epoch.numpy()), len(keep.history)))
         if more:
-            cut = gan.get_weights(), keep.history[0]["seconds"]
+            cut = keep.history[0]["seconds"]
     assert seen == [(2, 1, 1), (2 + 8, 2, 2)]
-    assert keep.history[0]["seconds"] > cut[1]  # its time is not forgotten
-    fresh = tiny()
-    assert zoo.callbacks.Resume(tmp_path / "none").restore(fresh) is None
+    assert keep.history[0]["seconds"] > cut  # its time is not forgotten
 
 
 def test_labels_that_an_unconditional_model_ignores():
