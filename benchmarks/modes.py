@@ -33,7 +33,8 @@ from benchmarks import common
 
 BATCH, SAMPLES, CHECKPOINTS = 512, 2500, 10
 LATENT, WIDTH, GAIN = 256, 128, 0.8
-G_RATE, D_RATE, BETA_1 = 1e-3, 1e-3, 0.5
+G_RATE, D_RATE = 1e-3, 1e-3
+BETAS = (0.5, 0.999)  # of Adam's two moments
 SCALE = {"ring": 0.5, "grid": 0.125}  # of D's inputs: the outermost modes at 1/2
 DATASETS = ("ring", "grid")
 REPEATS = 15  # of 100 steps, to time the graph
@@ -166,11 +167,14 @@ def _improved(dataset: str, **options: Any) -> Any:
 
 GAMMA = 1.0  # of R1 and R2
 G_FACTOR = {"wgan_gp": 0.1}  # of the generator's rate: it outruns a critic of one layer
+# of r3gan: its authors' (beta_2 at its last value); beside it the plain game with them
+MOMENTS = {"r3gan": (0.0, 0.99), "nsgan_no_momentum": (0.0, 0.99)}
 AVERAGED = ("r3gan",)
 EMA = 0.999  # of r3gan's generator: its authors sample from averaged weights only
 MODELS: dict[str, Callable[..., Any]] = {
     "gan": _plain("minimax"),
     "nsgan": _plain("non_saturating"),
+    "nsgan_no_momentum": _plain("non_saturating"),
     **{f"unrolled_{k}": _unrolled(k) for k in (1, 5, 10)},
     **{f"pacgan_{m}": _plain("non_saturating", m) for m in (2, 3, 4)},
     "veegan": _veegan,
@@ -188,12 +192,15 @@ def build(
 
     from keras_gan_zoo.training.construct import reproducible
 
+    def adam(rate: float) -> Any:
+        return keras.optimizers.Adam(rate, *MOMENTS.get(name, BETAS))
+
     with reproducible(seed):
         gan = MODELS[name](
             dataset,
             seed=seed,
-            g_optimizer=keras.optimizers.Adam(g_rate * G_FACTOR.get(name, 1.0), beta_1=BETA_1),
-            d_optimizer=keras.optimizers.Adam(d_rate, beta_1=BETA_1),
+            g_optimizer=adam(g_rate * G_FACTOR.get(name, 1.0)),
+            d_optimizer=adam(d_rate),
         )
     gan.compile()
     return gan
@@ -254,6 +261,7 @@ def run(name: str, dataset: str, seed: int, options: argparse.Namespace) -> dict
         "g_rate": options.g_rate,
         "g_factor": G_FACTOR.get(name, 1.0),
         "d_rate": options.d_rate,
+        "betas": MOMENTS.get(name, BETAS),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
         "ms_per_step": round(1000 * seconds / options.steps, 3),
@@ -345,8 +353,10 @@ def _has(options: argparse.Namespace, job: tuple[str, str, int]) -> bool:
 
 def _fits(record: dict[str, Any], options: argparse.Namespace) -> bool:
     same = all(record[k] == getattr(options, k) for k in ("steps", "g_rate", "d_rate"))
-    factor = record.get("g_factor", 1.0) == G_FACTOR.get(record["model"], 1.0)
-    return same and factor and record["model"] in MODELS
+    name = record["model"]
+    factor = record.get("g_factor", 1.0) == G_FACTOR.get(name, 1.0)
+    betas = tuple(record.get("betas", BETAS)) == MOMENTS.get(name, BETAS)
+    return same and factor and betas and name in MODELS
 
 
 def _record(output: Path, name: str, dataset: str, seed: int) -> Path:
@@ -411,7 +421,7 @@ def draw(records: list[dict[str, Any]], dataset: str, output: Path, path: Path) 
 
     points = data(dataset, 0)
     names = [r["model"] for r in records if (r["dataset"], r["seed"]) == (dataset, 0)]
-    columns = min(6, len(names))
+    columns = min(7, len(names))
     rows = -(-len(names) // columns)
     figure = pictures.new_figure(2.4 * columns, 2.9 * rows)
     every = np.ravel(figure.subplots(rows, columns, squeeze=False))
