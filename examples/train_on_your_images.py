@@ -3,7 +3,7 @@
     python examples/train_on_your_images.py PICTURES [--epochs 30]
 
 Without a folder the script first writes one of 1,000 garments, to have something to show. Pictures
-may have any size and format; they are cropped to squares and resized.
+are PNG, JPEG or WebP files of any size; they are cropped to squares and resized.
 """
 
 import argparse

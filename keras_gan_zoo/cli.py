@@ -118,16 +118,15 @@ def train(
 
 @app.command()
 def quickstart(output: Output = None, seed: Seed = 0) -> None:
-    """Train a DCGAN on embedded Fashion-MNIST images: under three minutes on two CPU cores."""
-    import shutil
+    """Train a DCGAN on embedded Fashion-MNIST images: under three minutes on two CPU cores.
 
+    An earlier quickstart in the same folder is replaced; any other folder with files is refused."""
     _quiet()
     from keras_gan_zoo import runs
     from keras_gan_zoo.training.cpu import has_cpu_bfloat16
 
     folder = output or Path("runs/quickstart")
-    if (folder / "report.json").exists() or (folder / "checkpoints").is_dir():
-        shutil.rmtree(folder)  # a quickstart always starts anew
+    runs.clear_quickstart(folder)
     report = runs.train(
         "dcgan",
         "fashion_mnist_mini",
@@ -191,6 +190,8 @@ def evaluate(
     output: Annotated[Path | None, typer.Option(help="JSON record.")] = None,
 ) -> None:
     """Measure a model: a table, and a JSON record with the protocol."""
+    path = output or Path("report.json")
+    _refuse_other_report(path)
     gan = _load(model)
     from keras_gan_zoo import reports
 
@@ -209,7 +210,6 @@ def evaluate(
             train_data=data,
             progress=progress.report(),
         )
-    path = output or Path("report.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(reports.report(model, records), indent=2) + "\n")
     protocol = records[0].protocol
@@ -420,6 +420,25 @@ def _tell(folder: Path, report: dict[str, Any]) -> None:
     print("  images = gan.sample(16, seed=0)    # float32 (16, h, w, c) in [-1, 1]\n")
 
 
+def _refuse_other_report(path: Path) -> None:
+    """An evaluation's record may be written anew; another file is not overwritten.
+
+    Raises:
+        FileExistsError: the file is something else, such as the report of a training run.
+    """
+    if not path.exists():
+        return
+    try:
+        ours = "records" in json.loads(path.read_text())
+    except (ValueError, TypeError):
+        ours = False
+    if not ours:
+        raise FileExistsError(
+            f"{path} exists and is not the record of an evaluation (a training run's report has "
+            "the same name). Choose another file with --output."
+        )
+
+
 def main() -> None:
     """Entry point: user errors are one line on stderr and exit code 2, no traceback."""
     debug = "--debug" in sys.argv
@@ -427,9 +446,11 @@ def main() -> None:
         sys.argv.remove("--debug")
     try:
         app()
-    except KeyboardInterrupt:
-        print("keras-gan-zoo: interrupted; continue a training run with --resume", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as error:  # what the command line makes of Ctrl-C
+        if error.code == 130:
+            hint = "; continue the run with --resume" if "train" in sys.argv[1:2] else ""
+            print(f"keras-gan-zoo: interrupted{hint}", file=sys.stderr)
+        raise
     except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, ImportError) as error:
         if debug:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ def leaderboard(
 ) -> list[dict[str, Any]]:
     """Measure all presets on one data set by one protocol.
 
-    Presets of another image shape, or trained on other data, are left out. Writes
+    Presets trained on other data are left out, and all but those of the commonest image shape:
+    figures of different sizes cannot be compared. Writes
     `leaderboard.json`, `leaderboard.csv` and, where precision and recall are among the figures,
     `precision_recall.png`.
 
@@ -139,9 +141,7 @@ def leaderboard(
     folder = Path(folder)
     rows: list[dict[str, Any]] = []
     everything: dict[str, list[Record]] = {}
-    for name in zoo.list_models(pretrained=True):
-        if locate(name)[1].data["name"] != source:
-            continue
+    for name in _of_one_shape(source):
         gan = zoo.from_pretrained(name)
         everything[name] = measure(
             gan, source, metrics, progress=progress and progress(name), **options
@@ -168,6 +168,17 @@ def leaderboard(
     if {"precision", "recall"} <= set(rows[0]):
         draw_precision_recall(rows, folder / "precision_recall.png")
     return rows
+
+
+def _of_one_shape(source: str) -> list[str]:
+    """The presets trained on a data set, of the commonest image shape."""
+    shapes = {}
+    for name in zoo.list_models(pretrained=True):
+        manifest = locate(name)[1]
+        if manifest.data["name"] == source:
+            shapes[name] = tuple(manifest.config["image_shape"])
+    common = Counter(shapes.values()).most_common(1)
+    return [name for name, shape in shapes.items() if shape == common[0][0]]
 
 
 def draw_precision_recall(rows: Sequence[dict[str, Any]], path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,7 +143,7 @@ def train(
         "model": model,
         "settings": gan.recipe["config"],
         "dataset": {"name": source, "images": int(dataset.num_examples), "batch_size": batch_size},
-        "epochs": len(keeper.history),
+        "epochs": keeper.epochs,
         "steps": int(gan.step.numpy()),
         "bfloat16": bfloat16,
         "training_seconds": round(sum(row["seconds"] for row in keeper.history), 1),
@@ -153,6 +154,24 @@ def train(
     }
     (folder / "report.json").write_text(json.dumps(report, indent=2, default=str) + "\n")
     return report
+
+
+def clear_quickstart(folder: Path) -> None:
+    """Delete an earlier quickstart's folder and begin a new one.
+
+    Raises:
+        FileExistsError: the folder has files and none of them says that a quickstart made it.
+    """
+    mark = folder / ".quickstart"
+    if mark.exists():
+        shutil.rmtree(folder)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise FileExistsError(
+            f"{folder} holds files that no quickstart made; nothing was deleted. Choose another "
+            "--output, or empty it."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
 
 
 def write_results(gan: Any, folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_NAME = re.compile(r"epoch-(\d{6})")
+_NAME = re.compile(r"epoch-\d{6}(-step-\d{10})?")  # with a step: in the middle of the next epoch
 _STATE, _META = "state.weights.h5", "meta.json"
 
 
@@ -38,8 +38,9 @@ class Resume(keras.callbacks.Callback):
         keep: how many checkpoints to keep.
 
     Attributes:
+        epochs: how many epochs are complete.
         history: the logs of all epochs so far, those of earlier processes included, each with the
-            `seconds` that it took.
+            `seconds` that it took. An epoch that was cut short in this process is the last row.
 
     Raises:
         ValueError: every_epochs < 1 or keep < 1; a checkpoint of a model with other networks, or
@@ -63,6 +64,10 @@ class Resume(keras.callbacks.Callback):
         self.history: list[dict[str, float]] = []
         self._epoch = self._saved = 0
         self._carried = 0.0  # seconds of an epoch that was cut short
+
+    @property
+    def epochs(self) -> int:
+        return self._epoch
 
     def restore(self, model: Any) -> int | None:
         """Load the newest readable checkpoint into `model`; returns its epoch.
@@ -110,7 +115,7 @@ class Resume(keras.callbacks.Callback):
             # cut short: kept as the state in which this epoch begins
             self._epoch = epoch
             self.model.epoch.assign(self.model.epoch - 1)
-            self._save(cut_seconds=seconds)
+            self._save(f"-step-{int(self.model.step.numpy()):010d}", cut_seconds=seconds)
             self.model.epoch.assign(self.model.epoch + 1)
             self.history.append({**row, "seconds": seconds})
             return
@@ -128,7 +133,7 @@ class Resume(keras.callbacks.Callback):
             return []
         return sorted(p for p in self.folder.iterdir() if _NAME.fullmatch(p.name))
 
-    def _save(self, **more: Any) -> None:
+    def _save(self, cut: str = "", **more: Any) -> None:
         self._saved = self._epoch
         if not _is_chief(self.model.distribute_strategy):
             return
@@ -152,8 +157,9 @@ class Resume(keras.callbacks.Callback):
         (writing / _META).write_text(json.dumps(meta))
         for path in (writing / _STATE, writing / _META, writing):
             _sync(path)
-        final = self.folder / f"epoch-{self._epoch:06d}"
-        if final.exists():
+        # a name of its own for an epoch that was cut: the last whole one stays until that is safe
+        final = self.folder / f"epoch-{self._epoch:06d}{cut}"
+        if final.exists():  # the same step
             shutil.rmtree(final)
         writing.rename(final)
         _sync(self.folder)

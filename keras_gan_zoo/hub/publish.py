@@ -11,7 +11,7 @@ import platform
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -156,29 +156,51 @@ def _commit(
 
     api = hub.HfApi(token=token)
     api.create_repo(repo_id, private=private, exist_ok=True)
-    branch = revision or "main"
-    new = branch != "main" and _new_branch(api, repo_id, branch)
-    info = api.model_info(repo_id, revision=branch)
+    info = api.model_info(repo_id)
     if private is not None and info.private is not None and info.private != private:
         kinds = {True: "private", False: "public"}
         raise ValueError(
             f"hf://{repo_id} exists and is {kinds[info.private]}; private={private} was asked for. "
             "Change it in the repository's settings, or leave `private` out."
         )
-    if not new:  # a new branch begins as a copy of main, which stays as it is
-        _refuse_other_weights(api, manifest, repo_id, branch)
+    branch = revision or "main"
+    new = branch != "main" and _new_branch(api, repo_id, branch)
+    try:
+        head = api.model_info(repo_id, revision=branch).sha
+        if not new:  # a new branch begins as a copy of main, which stays as it is
+            _refuse_other_weights(api, manifest, repo_id, branch)
+        done = _add(api, folder, manifest, repo_id, branch, head, message)
+    except BaseException:
+        if new:  # else the next try would find main's weights on it
+            with suppress(Exception):
+                api.delete_branch(repo_id, branch=branch)
+        raise
+    return Published(repo_id, done.oid, done.commit_url)
+
+
+def _add(
+    api: Any,
+    folder: Path,
+    manifest: Manifest,
+    repo_id: str,
+    branch: str,
+    head: str | None,
+    message: str | None,
+) -> Any:
+    """One commit with the preset's files, on a branch that still ends with `head`."""
+    import huggingface_hub as hub
+
     text = card.render(replace(manifest, hub=None), source=f"hf://{repo_id}")
     record = json.dumps({**manifest.to_dict(), "hub": None}, indent=2, ensure_ascii=False) + "\n"
     contents: dict[str, Any] = {e["path"]: folder / e["path"] for e in manifest.files}
     contents |= {FILENAME: record.encode(), CARD: text.encode()}
-    done = api.create_commit(
+    return api.create_commit(
         repo_id,
         [hub.CommitOperationAdd(path, content) for path, content in sorted(contents.items())],
         commit_message=message or f"Add {manifest.name}",
         revision=branch,
-        parent_commit=info.sha,
+        parent_commit=head,
     )
-    return Published(repo_id, done.oid, done.commit_url)
 
 
 def _new_branch(api: Any, repo_id: str, branch: str) -> bool:

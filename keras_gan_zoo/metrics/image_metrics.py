@@ -437,7 +437,7 @@ class ModeCoverage(_BoundedImages):
     See `functional.mode_coverage`.
 
     Args:
-        centres: `(modes, width)`, such as `dataset.centres` of `zoo.datasets.load("ring")`.
+        centres: `(modes, width)`, such as `dataset.means` of `zoo.datasets.load("ring")`.
         sigma: the modes' standard deviation.
         capacity: at most so many points of each kind are kept, the first ones.
     """

@@ -36,7 +36,7 @@ from keras_gan_zoo.training import GAN
     "improved_gan",
     paper="Salimans et al., 'Improved Techniques for Training GANs', NeurIPS 2016",
     year=2016,
-    summary="Minibatch discrimination, virtual batch norm, label smoothing, feature matching",
+    summary="Minibatch discrimination, virtual batch norm, label smoothing; or feature matching",
 )
 def improved_gan(
     image_shape: Sequence[int],

@@ -464,12 +464,13 @@ class GAN(keras.Model):
                 takes several tensors.
         """
         network = self.discriminator
-        at = network.get_layer(layer).output if layer else network.layers[-1].input
+        at = _output(network, layer) if layer else network.layers[-1].input
         if isinstance(at, (list, tuple)):
             names = ", ".join(repr(x.name) for x in network.layers[1:-1])
             raise ValueError(
-                f"The discriminator's last layer takes {len(at)} tensors, so the layer of the "
-                f"features must be named, as in FeatureMatching(layer=...). Its layers: {names}"
+                f"The discriminator's {f'layer {layer!r} gives' if layer else 'last layer takes'} "
+                f"{len(at)} tensors, so the layer of the features must be named, one with a single "
+                f"output, as in FeatureMatching(layer=...). Its layers: {names}"
             )
         return keras.Model(network.input, at)(self.judged(x, labels, training), training=training)
 
@@ -1042,3 +1043,13 @@ def _metric(identifier: Any, image_shape: tuple[int, ...]) -> Any:
     if hasattr(metric, "build"):
         metric.build(image_shape)
     return metric
+
+
+def _output(network: keras.Model, name: str) -> Any:
+    """A layer's output in the network; that of a nested model is not its own `output`."""
+    layer = network.get_layer(name)
+    if not isinstance(layer, keras.Model):
+        return layer.output
+    here = [node for nodes in network._nodes_by_depth.values() for node in nodes]
+    tensors = next(node for node in layer._inbound_nodes if node in here).output_tensors
+    return tensors[0] if len(tensors) == 1 else tensors

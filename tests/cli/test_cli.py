@@ -158,6 +158,43 @@ def test_quickstart(tmp_path, monkeypatch):
     assert images.std() > 0.4  # garments on black, not noise and not one grey
 
 
+def test_quickstart_deletes_nothing_but_a_quickstart(trained, tmp_path, monkeypatch, capsys):
+    output, _ = trained
+    before = sorted(p.name for p in output.iterdir())
+    text = fails(monkeypatch, capsys, "quickstart", "--output", str(output))
+    assert "no quickstart made; nothing was deleted" in text
+    assert sorted(p.name for p in output.iterdir()) == before
+    mine = tmp_path / "quick"
+    runs.clear_quickstart(mine)
+    (mine / "report.json").write_text("{}")
+    runs.clear_quickstart(mine)
+    assert [p.name for p in mine.iterdir()] == [".quickstart"]
+
+
+def test_evaluate_does_not_overwrite_the_report_of_a_run(trained, folder, monkeypatch, capsys):
+    output, _ = trained
+    before = (output / "report.json").read_text()
+    monkeypatch.chdir(output)
+    text = fails(monkeypatch, capsys, "evaluate", "model.keras", "--dataset", str(folder))
+    assert "is not the record of an evaluation" in text and "--output" in text
+    assert (output / "report.json").read_text() == before
+
+
+@pytest.mark.parametrize(("command", "hint"), [("train", "--resume"), ("sample", "")])
+def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys, command, hint):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_gan_zoo.runs.train", interrupted)
+    monkeypatch.setattr("keras_gan_zoo.cli._load", interrupted)
+    arguments = {"train": ["dcgan", "--dataset", "fashion_mnist_mini"], "sample": ["dcgan.x"]}
+    monkeypatch.setattr("sys.argv", ["keras-gan-zoo", command, *arguments[command]])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    text = capsys.readouterr().err
+    assert stopped.value.code == 130 and "interrupted" in text and hint in text
+
+
 def test_evaluate_writes_a_table_and_a_record(trained, folder, tmp_path):
     path = tmp_path / "figures" / "report.json"
     result = run(
@@ -185,6 +222,21 @@ def test_leaderboard_over_the_presets(tmp_path, monkeypatch):
     with Image.open(tmp_path / "precision_recall.png") as picture:
         assert picture.size[0] > 100
     assert json.loads((tmp_path / "leaderboard.json").read_text())[0]["records"]
+
+
+def test_leaderboard_compares_one_image_shape(monkeypatch):
+    from types import SimpleNamespace
+
+    from keras_gan_zoo import reports
+
+    def locate(name):
+        data, side = name.split("-")
+        return None, SimpleNamespace(data={"name": data}, config={"image_shape": [int(side)] * 2})
+
+    monkeypatch.setattr(reports, "locate", locate)
+    monkeypatch.setattr(zoo, "list_models", lambda pretrained: ["a-32", "a-28", "b-8", "a-028"])
+    assert reports._of_one_shape("a") == ["a-28", "a-028"]
+    assert reports._of_one_shape("c") == []
 
 
 def test_leaderboard_without_presets_says_so(monkeypatch, capsys):

@@ -47,6 +47,7 @@ class Hub(ThreadingHTTPServer):
         slow: repository -> seconds between pieces of a body.
         answers: "GET user/repo path" -> statuses to answer with first.
         requests: how often each was asked for.
+        read_only, refuse_commits: repositories that answer 403 to every change, 400 to commits.
         commits: "user/repo" -> list of (branch, parent, summary, paths), as pushed.
         branches: ("user/repo", branch) -> (commit, files), of repositories made by a client.
     """
@@ -68,6 +69,7 @@ class Hub(ThreadingHTTPServer):
         self.branches = {}
         self.blobs = {}
         self.read_only = set()
+        self.refuse_commits = set()
         self.visible = {}
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
@@ -262,6 +264,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.branch(repo, parts[5])
             if what == "preupload":
                 return self.preupload(json.loads(body))
+            if what == "commit" and repo in hub.refuse_commits:
+                return self.refuse(400)
             if what == "commit":
                 return self.commit(repo, parts[5], body)
         if parts[2:] == ["info", "lfs", "objects", "batch"]:
@@ -272,6 +276,15 @@ class Handler(BaseHTTPRequestHandler):
         data = self.body()
         self.server.blobs[self.parts()[-1]] = data
         self.reply(200, {})
+
+    def do_DELETE(self):
+        parts = self.parts()
+        if not self.allowed():
+            return self.refuse(401)
+        if parts[:2] == ["api", "models"] and parts[4] == "branch":
+            del self.server.branches["/".join(parts[2:4]), parts[5]]
+            return self.reply(200, {})
+        return self.refuse(404)
 
     def create(self, wanted):
         hub = self.server

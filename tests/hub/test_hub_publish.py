@@ -122,6 +122,19 @@ def test_existing_repositories(server, push, preset, tmp_path):
     assert gone["error"] in ("PublishError", "ValueError")
 
 
+def test_a_failed_push_leaves_no_branch(server, push, preset):
+    """A branch without its commit would hold main's weights, and refuse the next try."""
+    push((preset, "me/one", {}))
+    (private,) = push((preset, "me/one", {"revision": "v2", "private": True}))
+    assert private["error"] == "ValueError" and ("me/one", "v2") not in server.branches
+    server.refuse_commits.add("me/one")
+    (failed,) = push((preset, "me/one", {"revision": "v2"}))
+    assert failed["error"] == "PublishError" and ("me/one", "v2") not in server.branches
+    server.refuse_commits.clear()
+    (done,) = push((preset, "me/one", {"revision": "v2"}))
+    assert done["revision"] == server.branches["me/one", "v2"][0]
+
+
 def test_what_the_hub_refuses(server, push, preset):
     (anonymous,) = push((preset, "me/x", {}), token=None)
     assert anonymous["error"] == "PublishError" and "HF_TOKEN" in anonymous["message"]

@@ -74,6 +74,17 @@ def test_features_of_a_last_layer_with_several_inputs_need_a_name():
     assert gan.features(tf.constant(POINTS[:4]), name, labels=tf.zeros(4, tf.int32)).shape == (4, 1)
 
 
+@pytest.mark.parametrize("name", ["ebgan", "began"])
+def test_features_of_a_nested_network(name):
+    penalty = zoo.penalties.FeatureMatching(0.1, layer="encoder")
+    gan = zoo.create(name, (16, 16, 1), width=4, latent_dim=4, penalties=[penalty], seed=0)
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 1)).astype("float32")
+    found = gan.features(tf.constant(images), "encoder")
+    encoder = gan.discriminator.get_layer("encoder")
+    np.testing.assert_array_equal(found, encoder(images))
+    assert gan.train_on_batch(images, return_dict=True)["feature_matching"] > 0
+
+
 @pytest.mark.parametrize("penalty", ["gradient_penalty", "dragan", "zero_centered"])
 def test_penalties_with_random_numbers_may_be_lazy(penalty):
     lazy = zoo.penalties.get({"class_name": penalty, "config": {"weight": 2.0, "interval": 3}})
@@ -160,8 +171,35 @@ def test_an_epoch_that_was_cut_short_begins_again(tmp_path):
         seen.append((int(gan.step.numpy()), int(gan.epoch.numpy()), len(keep.history)))
         if more:
             cut = keep.history[0]["seconds"]
+            assert keep.epochs == 0
+    assert keep.epochs == 2
     assert seen == [(2, 1, 1), (2 + 8, 2, 2)]
     assert keep.history[0]["seconds"] > cut  # its time is not forgotten
+
+
+def test_an_epoch_that_was_cut_short_leaves_the_last_whole_one(tmp_path):
+    """A kill while it is saved must not cost the epoch before it."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = int(self.model.step.numpy()) == 6
+
+    tiny().fit(
+        POINTS,
+        batch_size=8,
+        epochs=3,
+        verbose=0,
+        callbacks=[Stop(), zoo.callbacks.Resume(tmp_path)],
+    )
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["epoch-000001", "epoch-000001-step-0000000006"]
+    gan = tiny()
+    assert zoo.callbacks.Resume(tmp_path).restore(gan) == 1 and int(gan.step.numpy()) == 6
+    (tmp_path / names[1] / "meta.json").unlink()
+    gan = tiny()
+    with pytest.warns(UserWarning, match="step-0000000006"):
+        assert zoo.callbacks.Resume(tmp_path).restore(gan) == 1
+    assert int(gan.step.numpy()) == 4
 
 
 def test_labels_that_an_unconditional_model_ignores():
