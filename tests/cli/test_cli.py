@@ -180,8 +180,8 @@ def test_evaluate_does_not_overwrite_the_report_of_a_run(trained, folder, monkey
     assert (output / "report.json").read_text() == before
 
 
-@pytest.mark.parametrize(("command", "hint"), [("train", "--resume"), ("sample", "")])
-def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys, command, hint):
+@pytest.mark.parametrize("command", ["train", "sample"])
+def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys, command):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
@@ -192,7 +192,8 @@ def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys, command, 
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     text = capsys.readouterr().err
-    assert stopped.value.code == 130 and "interrupted" in text and hint in text
+    assert stopped.value.code == 130 and "interrupted" in text
+    assert ("--resume" in text) == (command == "train")
 
 
 def test_evaluate_writes_a_table_and_a_record(trained, folder, tmp_path):
