@@ -56,6 +56,8 @@ class SampleGrid(keras.callbacks.Callback):
                 f"Received: n={n}, every_epochs={every_epochs}"
             )
         self.folder, self.n, self.every_epochs, self.seed = Path(folder), n, every_epochs, seed
+
+    def on_train_begin(self, logs: Any = None) -> None:
         self._drawn: int | None = None
         self._epoch: int | None = None
 

@@ -24,8 +24,9 @@ class Resume(keras.callbacks.Callback):
 
     `fit` with this callback starts where the newest readable checkpoint in `folder` ended: both
     networks, the EMA twin, both optimizers' moments and learning rates, the step count, the noise,
-    and the order of the data (for the zoo's pipelines) are those of the uninterrupted run. On a CPU
-    with `tf.config.experimental.enable_op_determinism()` the result is the same bit for bit.
+    and the order of the data (for the zoo's pipelines; with `steps_per_epoch` an interrupted run's
+    first epoch begins a new pass over them) are those of the uninterrupted run. On a CPU with
+    `tf.config.experimental.enable_op_determinism()` the result is the same bit for bit.
 
     A checkpoint is written under a temporary name, synced to disk, then renamed: a kill in the
     middle of an epoch or of a save costs at most that epoch. An epoch that another callback ends
@@ -111,7 +112,7 @@ class Resume(keras.callbacks.Callback):
         seconds = round(self._carried + time.monotonic() - self._begin, 3)
         self._carried = 0.0
         row = {k: float(v) for k, v in (logs or {}).items()}
-        if self._steps < ((self.params or {}).get("steps") or 0):
+        if self.model.stop_training and self._steps < ((self.params or {}).get("steps") or 0):
             # cut short: kept as the state in which this epoch begins
             self._epoch = epoch
             self.model.epoch.assign(self.model.epoch - 1)

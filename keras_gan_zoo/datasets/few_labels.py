@@ -72,7 +72,8 @@ def few_labels(
         given = tf.stack([tf.gather(stored_labels, pair), -tf.ones_like(others)], 1)
         return batch, tf.reshape(given, [batch_size])
 
-    labelled = pipeline.permuted_batches(len(chosen), seed, len(chosen)).repeat()
+    passes = -(-len(images) // len(chosen))
+    labelled = pipeline.permuted_batches(len(chosen), seed, len(chosen), passes=passes)
     labelled = labelled.rebatch(half, drop_remainder=True)  # of many passes, if labels are fewer
     every = pipeline.permuted_batches(len(images), seed + 1, half)
     both = tf.data.Dataset.zip((labelled, every))
@@ -81,6 +82,6 @@ def few_labels(
         dataset,
         name="few_labels",
         num_examples=len(images),
-        num_classes=len(classes),
+        num_classes=int(classes.max()) + 1,
         chosen=chosen,
     )

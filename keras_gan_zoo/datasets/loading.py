@@ -18,6 +18,7 @@ DATA_VARIABLE = "KERAS_GAN_ZOO_DATA"
 _TOYS = {"ring": toys.ring, "grid": toys.grid, "swiss_roll": toys.swiss_roll}
 _EMBEDDED = "fashion_mnist_mini"
 _IDX_NAMES = ("fashion_mnist", "mnist")
+_IDX_SETS = (*_IDX_NAMES, "kmnist")  # published as files of these names
 _SPLITS = ("train", "test")
 _SYSTEM_FOLDERS = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}
 _SYSTEM_PACKAGES = {"fashion_mnist": "dataset-fashion-mnist"}
@@ -97,7 +98,7 @@ def _from_parts(
 def _unavailable(
     name: str, candidates: list[tuple[str, Path]], tfds_dir: Path | None, error: Exception
 ) -> DatasetUnavailableError:
-    tried = [f"no IDX files in {folder} ({source})" for source, folder in candidates]
+    tried = [f"no IDX files of this set in {folder} ({source})" for source, folder in candidates]
     if not os.environ.get(DATA_VARIABLE):
         tried.append(f"the environment variable {DATA_VARIABLE} is not set")
     where = f" in {tfds_dir}" if tfds_dir is not None else ""
@@ -155,7 +156,9 @@ def load(
     The files are looked for in this order: IDX files in `data_dir`, in the folder named by the
     environment variable `KERAS_GAN_ZOO_DATA` (its sub-folder named after the data set, then
     itself), in the folder of Debian's package dataset-fashion-mnist; then TFDS, which downloads
-    what it does not have (a `data_dir` that holds a TFDS tree is used).
+    what it does not have (a `data_dir` that holds a TFDS tree is used). IDX files do not say of
+    which set they are: they are taken for "mnist", "fashion_mnist" and "kmnist", and for any other
+    name only from a folder of that name.
 
     Returns:
         A dataset of float32 images `(batch, h, w, c)` in [-1, 1], or of `(images, labels)` with
@@ -218,7 +221,7 @@ def load(
     folder = None if data_dir is None else _check_data_dir(data_dir)
     candidates = _candidates(name, folder)
     for _, candidate in candidates:
-        if idx.has_idx(candidate):
+        if idx.has_idx(candidate) and (name in _IDX_SETS or candidate.name == name):
 
             def read(base: str, source: Path = candidate) -> tuple:
                 return idx.read_split(source, base, name, labels)

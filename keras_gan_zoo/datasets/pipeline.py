@@ -120,7 +120,7 @@ def epochs() -> tf.data.Dataset:
 
 
 def permuted_batches(
-    num_examples: int, seed: int, batch_size: int, drop: bool = True
+    num_examples: int, seed: int, batch_size: int, drop: bool = True, passes: int = 1
 ) -> tf.data.Dataset:
     """Batches of int32 indices, 0 .. n-1 each once, in the order that belongs to `(seed, epoch)`.
 
@@ -130,11 +130,12 @@ def permuted_batches(
     Args:
         num_examples, seed, batch_size: as for `indexed_dataset`.
         drop: whether a last, smaller batch is left out.
+        passes: over the examples in one epoch, each in an order of its own.
     """
     steps, rest = divmod(num_examples, batch_size)
 
-    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+        key = tf.stack([tf.constant(seed, tf.int64), number])
         order = tf.random.experimental.stateless_shuffle(tf.range(num_examples), key)
         rows = tf.reshape(order[: steps * batch_size], [steps, batch_size])
         batches = tf.data.Dataset.from_tensor_slices(rows)
@@ -142,7 +143,10 @@ def permuted_batches(
             batches = batches.concatenate(tf.data.Dataset.from_tensors(order[-rest:]))
         return batches
 
-    return epochs().flat_map(one_epoch)
+    def passes_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.Dataset.range(epoch * passes, (epoch + 1) * passes).flat_map(one_pass)
+
+    return epochs().flat_map(one_pass if passes == 1 else passes_of)
 
 
 def shuffled_stream(stream: tf.data.Dataset, buffer_size: int, seed: int) -> tf.data.Dataset:

@@ -28,7 +28,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        plain = mask is None and not self.renorm and self.center
+        plain = mask is None and not getattr(self, "renorm", False) and self.center
+        plain = plain and self.compute_dtype != "float64"  # the kernel has no such version
         last = self.axis in (-1, len(inputs.shape) - 1)
         if not (training and self.trainable and plain and last):
             return super().call(inputs, training=training, mask=mask)

@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gan_zoo.losses.replicas import of_replica
+
 
 def normal(shape: Sequence[int] | Any, seed: Any) -> Any:
     """float32 N(0, 1) by Box and Muller's transform, at most 5.2 in size.
@@ -37,11 +39,7 @@ def normal(shape: Sequence[int] | Any, seed: Any) -> Any:
 
 def _next_seed(generator: keras.random.SeedGenerator) -> Any:
     """Two int32 numbers, others on every replica (a SeedGenerator gives all the same)."""
-    seed = tf.cast(generator.next(), tf.int32)
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return seed
-    return tf.random.experimental.stateless_fold_in(seed, context.replica_id_in_sync_group)
+    return of_replica(tf.cast(generator.next(), tf.int32))
 
 
 @keras.saving.register_keras_serializable(package="keras_gan_zoo")

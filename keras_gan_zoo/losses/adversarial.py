@@ -22,12 +22,13 @@ array([-1.,  0.], dtype=float32)
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_gan_zoo.losses import divergences
 from keras_gan_zoo.losses._checks import choice, number
 from keras_gan_zoo.losses._objects import Configurable, register, resolve, serialize
-from keras_gan_zoo.losses.replicas import mean_over_batch
+from keras_gan_zoo.losses.replicas import mean_over_batch, of_replica
 
 __all__ = [
     "BoundaryEquilibrium",
@@ -182,13 +183,15 @@ class _CrossEntropy(Loss):
         """
         shape = (ops.shape(logits)[0],) + (1,) * (len(logits.shape) - 1)
         labels = ops.full(shape, target, dtype="float32")
+
+        def uniform() -> Tensor:
+            seed = of_replica(tf.cast(self.seed_generator.next(), tf.int32))
+            return tf.random.stateless_uniform(shape, seed)
+
         if self.flip > 0:
-            draw = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
-            labels = ops.where(draw < self.flip, 1.0 - labels, labels)
+            labels = ops.where(uniform() < self.flip, 1.0 - labels, labels)
         if self.label_noise > 0:
-            labels = labels + keras.random.uniform(
-                shape, -self.label_noise, self.label_noise, "float32", seed=self.seed_generator
-            )
+            labels = labels + self.label_noise * (2.0 * uniform() - 1.0)
         return ops.clip(labels, 0.0, 1.0)
 
     def _cross_entropy(self, logits: Tensor, target: float) -> Tensor:

@@ -18,8 +18,8 @@ They assume that the critic treats the samples of a batch independently: no Batc
 
 **Randomness.** `penalty(critic, real, fake, rng=rng)` takes an object with `uniform(shape)` in
 [0, 1) and `normal(shape)`, both returning float32 tensors. Without one, the penalty's own
-`seed_generator` is used (its state is in `variables`); every replica of a `tf.distribute`
-strategy would then draw the same numbers, which is why a trainer should hand over its own.
+`seed_generator` is used; its state is in `variables`. Either way the replicas of a strategy draw
+different numbers.
 
 Example:
 
@@ -37,7 +37,7 @@ import tensorflow as tf
 
 from keras_gan_zoo.losses._checks import choice, number, whole_number
 from keras_gan_zoo.losses._objects import Configurable, register, resolve, serialize
-from keras_gan_zoo.losses.replicas import mean_over_batch
+from keras_gan_zoo.losses.replicas import mean_over_batch, of_replica
 
 __all__ = [
     "Constraint",
@@ -80,13 +80,13 @@ class _SeedGeneratorSource:
     """A `RandomSource` on a Keras `SeedGenerator`."""
 
     def __init__(self, seed_generator: keras.random.SeedGenerator) -> None:
-        self._next = seed_generator.next
+        self._next = lambda: of_replica(tf.cast(seed_generator.next(), tf.int32))
 
     def uniform(self, shape: Sequence[Any]) -> tf.Tensor:
-        return tf.random.stateless_uniform(shape, seed=tf.cast(self._next(), tf.int32))
+        return tf.random.stateless_uniform(shape, seed=self._next())
 
     def normal(self, shape: Sequence[Any]) -> tf.Tensor:
-        return tf.random.stateless_normal(shape, seed=tf.cast(self._next(), tf.int32))
+        return tf.random.stateless_normal(shape, seed=self._next())
 
 
 def _batch(images: Any, argument: str, penalty: str) -> tf.Tensor:

@@ -1,4 +1,5 @@
-"""Means over the whole batch, where every replica of a `tf.distribute` strategy has a part of it.
+"""Replicas of a `tf.distribute` strategy, each with a part of the batch: means over the whole of
+it, seeds that differ.
 
 A loss that is a mean over examples needs none of this: the gradients are averaged. One that is not
 linear in a mean does.
@@ -13,6 +14,14 @@ import tensorflow as tf
 from keras import ops
 
 
+def of_replica(seed: Any) -> Any:
+    """`seed`, two int32 numbers, made another one on every replica."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return seed
+    return tf.random.experimental.stateless_fold_in(seed, context.replica_id_in_sync_group)
+
+
 def mean_over_replicas(values: Sequence[Any]) -> list[Any]:
     """The mean of each value over the replicas; gradients pass through."""
     context = tf.distribute.get_replica_context()
@@ -22,5 +31,11 @@ def mean_over_replicas(values: Sequence[Any]) -> list[Any]:
 
 
 def mean_over_batch(values: Any, axis: Any = None) -> Any:
-    """`ops.mean`, then over the replicas: each counts alike, whatever the size of its part."""
-    return mean_over_replicas([ops.mean(values, axis=axis)])[0]
+    """`ops.mean` over all replicas' parts, each of the weight of its size; one may be empty."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return ops.mean(values, axis=axis)
+    total = ops.sum(values, axis=axis)
+    count = ops.cast(tf.size(values) / tf.size(total), total.dtype)
+    total, count = context.all_reduce(tf.distribute.ReduceOp.SUM, [total, count])
+    return total / count

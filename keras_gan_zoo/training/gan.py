@@ -748,10 +748,10 @@ class GAN(keras.Model):
         self._test_step.assign(self._test_step + 1)
         self._test_terms.update_state(
             {
-                "d_loss": ops.mean(d_loss),
-                "g_loss": ops.mean(g_loss),
-                "d_real": ops.mean(ops.cast(real_logits, "float32")),
-                "d_fake": ops.mean(ops.cast(fake_logits, "float32")),
+                "d_loss": _mean(d_loss),
+                "g_loss": _mean(g_loss),
+                "d_real": _mean(real_logits),
+                "d_fake": _mean(fake_logits),
             },
             weight=tf.shape(images)[0],  # the last batch may be smaller
         )
@@ -827,7 +827,8 @@ class GAN(keras.Model):
         Args:
             x: a `tf.data.Dataset` of `images` or `(images, labels)`, float32 in [-1, 1], batched;
                 or arrays (float in [-1, 1] or uint8). With `d_steps` > 1 consecutive batches are
-                joined: an epoch sees every image once whatever `d_steps` is.
+                joined: an epoch sees every image once whatever `d_steps` is. What is left over of
+                an epoch is dropped, and so is a last, smaller batch where replicas share batches.
             y: labels, when x is an array.
             batch_size, shuffle: for arrays only.
             epochs, verbose, callbacks, initial_epoch, steps_per_epoch: as in Keras. A
@@ -845,13 +846,13 @@ class GAN(keras.Model):
             NonFiniteLossError: a term became NaN or infinite; names the term and the step.
         """
         self._assert_compile_called("fit")
-        dataset = self._adapt(x, y, batch_size, shuffle, "dataset", self.d_steps)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        dataset = self._adapt(x, y, batch_size, shuffle, "dataset", self.d_steps, replicas)
         if validation_data is not None:
             validation_data = self._adapt(
                 validation_data, None, batch_size, False, "validation data"
             )
-        if not isinstance(dataset, tf.distribute.DistributedDataset):
-            self._declare_terms(dataset.element_spec)
+        self._declare_terms(dataset.element_spec)
         callbacks, resumed = self._arrange(callbacks, TrainingGuard(dataset))
         initial_epoch = initial_epoch if resumed is None else resumed
         with warnings.catch_warnings():
@@ -876,6 +877,7 @@ class GAN(keras.Model):
         load their state. Also returns the epoch that they found."""
         if isinstance(callbacks, keras.callbacks.CallbackList):
             every = callbacks.callbacks
+            every[:] = [c for c in every if not isinstance(c, TrainingGuard)]  # of an earlier fit
             guard.set_model(self)
         else:
             single = callbacks is not None and not isinstance(callbacks, (list, tuple))
@@ -889,7 +891,14 @@ class GAN(keras.Model):
         return callbacks, resumed
 
     def _adapt(
-        self, x: Any, y: Any, batch_size: int | None, shuffle: bool, what: str, d_steps: int = 1
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None,
+        shuffle: bool,
+        what: str,
+        d_steps: int = 1,
+        replicas: int = 1,
     ) -> Any:
         return pipeline.adapt(
             x,
@@ -900,6 +909,7 @@ class GAN(keras.Model):
             image_shape=self.image_shape,
             num_classes=self.num_classes,
             d_steps=d_steps,
+            replicas=replicas,
             what=what,
             optional_classes=self.optional_classes,
         )
@@ -945,7 +955,7 @@ class GAN(keras.Model):
             self._assert_compile_called("evaluate")
             x, y = self._adapt(x, y, batch_size, False, "dataset"), None
         self._test_step.assign(0)
-        logs = super().evaluate(
+        super().evaluate(
             x,
             y,
             verbose=verbose,
@@ -954,7 +964,8 @@ class GAN(keras.Model):
             return_dict=True,
             **kwargs,
         )
-        logs = {n: float(np.reshape(v, ())) for n, v in logs.items()}
+        # not the trainer's logs: they are the mean of the replicas' means
+        logs = {n: float(v) for n, v in self._test_terms.result().items()}
         for metric in self._image_metrics:
             value = metric.result()
             parts = value if isinstance(value, Mapping) else {metric.name: value}
@@ -1030,6 +1041,12 @@ def _layer(kind: type, identifier: Any) -> Any:
 
 def _serialized(value: Any) -> Any:
     return None if value is None else keras.saving.serialize_keras_object(value)
+
+
+def _mean(values: Any) -> Any:
+    """The mean; 0 of a replica's empty part of a small last batch."""
+    values = ops.cast(values, "float32")
+    return ops.sum(values) / ops.cast(ops.maximum(ops.size(values), 1), "float32")
 
 
 def _shapes(tensors: Sequence[Any]) -> list[tuple[Any, ...]]:

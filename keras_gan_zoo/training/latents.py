@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gan_zoo.layers.noise import normal
+from keras_gan_zoo.losses.replicas import of_replica
 
 
 class StepRandom:
@@ -37,11 +38,7 @@ class StepRandom:
 
     def _next_seed(self) -> Any:
         draw, self._draws = self._draws, self._draws + 1
-        seed = tf.random.experimental.stateless_fold_in(self._seed, draw)
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return seed
-        return tf.random.experimental.stateless_fold_in(seed, context.replica_id_in_sync_group)
+        return of_replica(tf.random.experimental.stateless_fold_in(self._seed, draw))
 
     def normal(self, shape: Sequence[int] | Any) -> Any:
         """float32 N(0, 1) of the given shape."""

@@ -22,8 +22,8 @@ def adapt(
     image_shape: tuple[int, ...],
     num_classes: int | None,
     d_steps: int = 1,
+    replicas: int = 1,
     what: str = "dataset",
-    peek: bool = True,
     optional_classes: int | None = None,
 ) -> Any:
     """Check a user's data against the contract and make the trainer's pipeline of it.
@@ -37,8 +37,8 @@ def adapt(
         seed: order of the data, for arrays only.
         image_shape, num_classes, optional_classes: what the model wants, see `checks.check_spec`.
         d_steps: consecutive batches that are joined along the batch axis into one element.
+        replicas: that share each batch; with several a last, smaller batch is left out.
         what: how errors call the data.
-        peek: look at the first values (datasets under a strategy are seen by their spec only).
 
     Returns:
         A `tf.data.Dataset`; autotuning is off (its thread makes the end of an epoch stall) and a
@@ -55,9 +55,14 @@ def adapt(
     if isinstance(x, (np.ndarray, tf.Tensor)):
         if num_classes is None and optional_classes is None:
             y = None  # an unconditional model ignores labels, whatever they are
-        if isinstance(batch_size, int) and training_size(x) < batch_size * d_steps:
-            _too_short(what, training_size(x), batch_size * d_steps, "images")
-        batch_size = batch_size or min(64, max(1, training_size(x) // d_steps))
+        number = int(x.shape[0])
+        if (
+            isinstance(batch_size, int)
+            and number < batch_size * d_steps
+            and (shuffle or d_steps > 1)
+        ):
+            _too_short(what, number, batch_size * d_steps)
+        batch_size = batch_size or min(64, max(1, number // d_steps))
         arrays = (np.asarray(x), None if y is None else np.asarray(y))
         if len(image_shape) == 1:
             if np.issubdtype(arrays[0].dtype, np.floating):
@@ -77,14 +82,16 @@ def adapt(
     wanted = (image_shape, num_classes, what, optional_classes)
     checks.check_spec(x.element_spec, *wanted)
     x = without_autotune(x)
-    batch = _peek(x, d_steps, *wanted) if peek else None
-    if d_steps > 1:
+    batch = _peek(x, d_steps, *wanted)
+    if batch * d_steps < replicas:
+        raise ValueError(
+            f"The {what} yields batches of {batch}; {replicas} replicas share each batch and want "
+            "at least one image each. Use a larger batch_size."
+        )
+    static = checks.split_element(x.element_spec)[0].shape[0] is not None
+    if d_steps > 1 or (replicas > 1 and not static):
         x = _join(x, d_steps, batch)
     return x.prefetch(2)
-
-
-def training_size(x: Any) -> int:
-    return int(x.shape[0])
 
 
 def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -102,41 +109,37 @@ def _peek(
     what: str,
     optional_classes: int | None,
 ) -> int:
-    """Check the first batch, count as many as one step needs; returns the batch size."""
+    """Check the first batch, count as many images as one step needs; returns the batch size."""
     epoch = datasets.get_epoch(dataset)
-    count, size = 0, 0
+    count = size = 0
     for element in dataset.take(d_steps):
+        images = checks.split_element(element, what)[0]
         if count == 0:
             checks.check_batch(element, image_shape, num_classes, what, optional_classes)
-            size = int(checks.split_element(element, what)[0].shape[0])
-        count += 1
+            size = int(images.shape[0])
+        count += int(images.shape[0])
     if epoch is not None:
         datasets.set_epoch(dataset, epoch)
-    if count == 0 or size == 0:
+    if size == 0:
         raise ValueError(
             f"The {what} is empty; wanted at least one batch. If it was batched with "
             "drop_remainder=True, the batch may be larger than the data."
         )
-    if count < d_steps:
-        _too_short(what, count, d_steps, "batches")
+    if count < size * d_steps:
+        _too_short(what, count, size * d_steps)
     return size
 
 
-def _too_short(what: str, came: int, wanted: int, unit: str) -> None:
+def _too_short(what: str, came: int, wanted: int) -> None:
     raise ValueError(
-        f"The {what} holds {came} {unit}; one training step of this model takes {wanted}. "
+        f"The {what} holds {came} images; one training step of this model takes {wanted}. "
         "Use a smaller batch_size, more images, or repeat the dataset."
     )
 
 
-def _join(dataset: tf.data.Dataset, d_steps: int, batch: int | None) -> tf.data.Dataset:
+def _join(dataset: tf.data.Dataset, d_steps: int, size: int) -> tf.data.Dataset:
     """Join `d_steps` consecutive batches along the batch axis; what is left over is dropped."""
     images, _ = checks.split_element(dataset.element_spec)
-    size = images.shape[0] or batch
-    if size is None:
-        raise ValueError(
-            "With d_steps > 1 the batches must have a known size. Batch with drop_remainder=True."
-        )
     length = int(dataset.cardinality())
     joined = dataset.rebatch(size * d_steps, drop_remainder=True)
     if images.shape[0] is not None and length > 0:

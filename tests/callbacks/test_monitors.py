@@ -127,6 +127,14 @@ def test_generative_metrics_reach_the_callbacks_behind_it(images):
         zoo.callbacks.GenerativeMetrics(images, every_epochs=0)
 
 
+def test_the_last_epoch_of_every_fit_is_drawn(images, tmp_path):
+    gan = zoo.create("dcgan", (16, 16, 1), width=4, latent_dim=4, seed=0)
+    grid = zoo.callbacks.SampleGrid(tmp_path, n=4, every_epochs=50)
+    for _ in range(2):
+        gan.fit(images, batch_size=32, epochs=1, verbose=0, callbacks=[grid])
+        (tmp_path / "samples-0001.png").unlink()
+
+
 def test_sample_grid_in_tensorboard(images, tmp_path):
     pytest.importorskip("tensorboard")
     gan = zoo.create("dcgan", (16, 16, 1), width=4, latent_dim=4, seed=0)

@@ -147,6 +147,17 @@ def test_order_of_the_sources(tmp_path, monkeypatch):
         first(data_dir=tmp_path / "nowhere")
 
 
+def test_idx_files_are_not_taken_for_another_set(tmp_path, monkeypatch):
+    folder = write_idx(tmp_path / "mine")
+    monkeypatch.setattr(loading.tfds_source, "known_names", lambda: ["cifar10"])
+    monkeypatch.setenv(loading.DATA_VARIABLE, str(folder))
+    for name in ("mnits", "cifar_10"):
+        with pytest.raises(ValueError, match="Unknown dataset. Did you mean '(mnist|cifar10)'"):
+            datasets.load(name, data_dir=folder)
+    assert datasets.load("mine", batch_size=5, data_dir=folder).num_examples == 20
+    assert datasets.load("kmnist", batch_size=5).num_examples == 20
+
+
 def test_idx_errors(tmp_path):
     good = idx_bytes(np.zeros((4, 3, 3)))
 

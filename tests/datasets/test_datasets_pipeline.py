@@ -27,6 +27,19 @@ def order(dataset):
     return [int(label) for _, labels in dataset for label in labels]
 
 
+def test_few_labels_are_in_another_order_in_each_pass():
+    images = np.zeros((40, 2, 2, 1), np.uint8)
+    dataset = datasets.few_labels(images, np.arange(40) % 4 + 3, per_class=2, batch_size=8)
+    assert dataset.num_classes == 7
+    passes = []
+    for epoch in range(3):
+        datasets.set_epoch(dataset, epoch)
+        labels = np.concatenate([y.numpy()[::2] for _, y in dataset]).reshape(-1, 8)
+        assert (np.sort(labels) == [3, 3, 4, 4, 5, 5, 6, 6]).all()
+        passes += [tuple(row) for row in labels]
+    assert len(passes) == 15 and len(set(passes)) > 10
+
+
 def test_uint8_is_scaled_and_labels_follow_their_images():
     dataset = numbered(seed=3)
     for images, labels in dataset:

@@ -1,9 +1,18 @@
-"""Batch normalisation without scale: what Keras computes."""
+"""Batch normalisation is what Keras computes."""
 
 import keras
 import numpy as np
 
 from keras_gan_zoo.layers import BatchNormalization
+
+
+def test_double_precision_is_that_of_keras():
+    x = np.random.default_rng(0).normal(2.0, 3.0, (16, 5))
+    layers = [
+        kind(dtype="float64") for kind in (BatchNormalization, keras.layers.BatchNormalization)
+    ]
+    ours, theirs = (layer(x, training=True) for layer in layers)
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_without_scale_is_that_of_keras():

@@ -143,6 +143,9 @@ def test_a_list_of_callbacks_of_keras_s_kind(tmp_path):
         )
         gan.fit(POINTS, batch_size=8, epochs=epochs, verbose=0, callbacks=callbacks)
     assert int(gan.step.numpy()) == 12 and len(keep.history) == 3
+    callbacks.set_params({"epochs": 4, "steps": 4})
+    gan.fit(POINTS, batch_size=8, epochs=4, verbose=0, callbacks=callbacks)  # the same list
+    assert int(gan.step.numpy()) == 16 and int(gan.epoch.numpy()) == 4
 
 
 def test_resume_names_another_game(tmp_path):
@@ -155,6 +158,15 @@ def test_resume_names_another_game(tmp_path):
         fit(g_optimizer=keras.optimizers.Nadam())
     with pytest.raises(ValueError, match="loss: Minimax, now Hinge; penalties:.*'R1'"):
         fit(loss="hinge", penalties=["r1"])
+
+
+@pytest.mark.filterwarnings("ignore:.*input ran out of data")
+def test_an_epoch_for_which_the_data_did_not_suffice_is_whole(tmp_path):
+    keep = zoo.callbacks.Resume(tmp_path)
+    tiny().fit(
+        POINTS[:24], batch_size=8, steps_per_epoch=2, epochs=2, verbose=0, callbacks=[keep]
+    )  # 3 batches: an epoch of two, an epoch of one
+    assert keep.epochs == len(keep.history) == 2
 
 
 def test_an_epoch_that_was_cut_short_begins_again(tmp_path):

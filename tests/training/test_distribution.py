@@ -116,6 +116,44 @@ def test_joined_batches_are_split_over_replicas(two_replicas, dataset, images):
     assert gan.sample(2, seed=0).shape == (2, 16, 16, 1)
 
 
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic_average"])
+def test_a_last_batch_smaller_than_the_number_of_replicas(two_replicas, images, loss):
+    def make():
+        return zoo.create("gan", (16, 16, 1), width=8, latent_dim=4, loss=loss, dropout=0.0, seed=0)
+
+    one, ragged = make(), tf.data.Dataset.from_tensor_slices(images[:17]).batch(8)
+    with two_replicas.scope():
+        two = make()
+    expected = one.evaluate(ragged, verbose=0, return_dict=True)
+    assert two.evaluate(ragged, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-4)
+    two.fit(ragged, verbose=0, validation_data=ragged)
+    assert int(two.step.numpy()) == 2  # the single image is left out
+    with pytest.raises(ValueError, match="batches of 1; 2 replicas"):
+        two.fit(ragged.unbatch().batch(1))
+
+
+def test_a_dataset_that_the_user_distributed(two_replicas, dataset):
+    logs = []
+    for data in (dataset, two_replicas.experimental_distribute_dataset(dataset)):
+        with two_replicas.scope():
+            gan = zoo.create("gan", (16, 16, 1), width=8, latent_dim=4, dropout=0.0, seed=0)
+        history = gan.fit(data, epochs=2, verbose=0).history
+        logs.append({**history, **gan.evaluate(data, verbose=0, return_dict=True)})
+    assert logs[0] == logs[1]
+
+
+def test_random_labels_differ_between_replicas(two_replicas):
+    with two_replicas.scope():
+        loss = zoo.losses.Minimax(label_noise=0.3, flip=0.2, seed=1)
+
+    @tf.function
+    def draw():
+        return two_replicas.run(lambda: loss.targets(tf.zeros((32, 1)), 1.0))
+
+    first, second = replicas_of(two_replicas, draw())
+    assert not np.array_equal(first, second)
+
+
 def test_float16_over_several_replicas_is_refused(two_replicas):
     with two_replicas.scope(), pytest.raises(ValueError, match="mixed_bfloat16"):
         zoo.create("dcgan", (16, 16, 1), width=4, dtype="mixed_float16")

@@ -265,9 +265,12 @@ def test_bad_structures(images, dataset):
     with pytest.raises(TypeError, match="from_generator"):
         gan.fit(iter([images]))
     with pytest.raises(
-        ValueError, match="holds 1 batches; one training step of this model takes 3"
+        ValueError, match="holds 8 images; one training step of this model takes 24"
     ):
         tiny(d_steps=3).fit(dataset.take(1))
+    short = tf.data.Dataset.from_tensor_slices(images[:20]).batch(8)  # three batches, the last of 4
+    with pytest.raises(ValueError, match="holds 20 images.*takes 24"):
+        tiny(d_steps=3).fit(short)
     with pytest.warns(UserWarning, match=r"\[0, 1\]"):
         gan.fit(dataset.map(lambda x: x / 2 + 0.5), verbose=0)
     assert int(gan.step.numpy()) == 8  # the warning was only one
@@ -280,6 +283,8 @@ def test_arrays_are_data_too(images):
     assert int(gan.step.numpy()) == 8
     with pytest.raises(ValueError, match="takes 128"):
         gan.fit(images, batch_size=128, verbose=0)
+    whole = gan.evaluate(images, batch_size=64, verbose=0, return_dict=True)
+    assert whole == gan.evaluate(images, batch_size=128, verbose=0, return_dict=True)
 
 
 def test_labels_are_ignored_by_unconditional_models(dataset):
