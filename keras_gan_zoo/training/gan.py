@@ -955,7 +955,7 @@ class GAN(keras.Model):
             self._assert_compile_called("evaluate")
             x, y = self._adapt(x, y, batch_size, False, "dataset"), None
         self._test_step.assign(0)
-        super().evaluate(
+        logs = super().evaluate(
             x,
             y,
             verbose=verbose,
@@ -964,8 +964,8 @@ class GAN(keras.Model):
             return_dict=True,
             **kwargs,
         )
-        # not the trainer's logs: they are the mean of the replicas' means
-        logs = {n: float(v) for n, v in self._test_terms.result().items()}
+        logs |= self._test_terms.result()  # the trainer's are the mean of the replicas' means
+        logs = {n: float(np.reshape(v, ())) for n, v in logs.items()}
         for metric in self._image_metrics:
             value = metric.result()
             parts = value if isinstance(value, Mapping) else {metric.name: value}
