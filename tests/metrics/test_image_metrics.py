@@ -153,6 +153,14 @@ def test_an_unknown_extractor_and_wrong_images():
     assert len(extractor.sha256) == 64
 
 
+def test_one_extractor_takes_images_of_all_sizes_and_channels():
+    images = keras.Input((4, 4, 3))
+    extractor = zoo.metrics.Extractor(keras.Model(images, keras.layers.Flatten()(images)), "m")
+    for shape in [(4, 4, 1), (4, 4, 3), (6, 6, 3), (8, 5, 1)]:
+        batch = np.resize(draw(30), (3, *shape))
+        np.testing.assert_allclose(extractor.extract(batch, 2), extractor(batch), atol=1e-6)
+
+
 def test_a_model_is_named_by_its_weights():
     def build(value):
         model = keras.Sequential(

@@ -65,6 +65,7 @@ class Extractor:
         dims = [tuple(o.shape[1:]) for o in model.outputs]
         self.width = None if None in dims[0] else int(np.prod(dims[0]))
         self.classes = int(dims[1][-1]) if len(dims) == 2 else None
+        self._compiled: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, images: Any) -> Any:
         """Features `(b, width)`, float32, of images `(b, h, w, c)`; eager or in a graph."""
@@ -130,10 +131,13 @@ class Extractor:
         return joined, None if answers[0] is None else np.concatenate(answers)
 
     def compiled(self, batch: Any) -> tuple[Any, Any]:
-        """`outputs`, as a graph."""
-        if not hasattr(self, "_compiled"):
-            self._compiled = tf.function(self.outputs, reduce_retracing=True)
-        return self._compiled(tf.convert_to_tensor(batch, tf.float32))
+        """`outputs`, as a graph: one for each shape of images, for batches of any size."""
+        batch = tf.convert_to_tensor(batch, tf.float32)
+        shape = tuple(batch.shape[1:])
+        if shape not in self._compiled:
+            signature = [tf.TensorSpec([None, *shape])]
+            self._compiled[shape] = tf.function(self.outputs, input_signature=signature)
+        return self._compiled[shape](batch)
 
 
 def _digest(model: keras.Model) -> str:
