@@ -161,6 +161,22 @@ def test_one_extractor_takes_images_of_all_sizes_and_channels():
         np.testing.assert_allclose(extractor.extract(batch, 2), extractor(batch), atol=1e-6)
 
 
+def test_an_extractor_leaves_the_callers_model_alone():
+    images = keras.Input((4, 4, 1))
+    flat = keras.layers.BatchNormalization()(keras.layers.Flatten()(images))
+    backbone = keras.Model(images, keras.layers.Dense(3)(flat))
+    classifier = keras.Sequential([backbone, keras.layers.Dense(2)])
+    classifier.compile("sgd", "mse")
+    extractor, before = zoo.metrics.features.get(backbone), backbone.get_weights()
+    first, sha256 = extractor.extract(draw(8).reshape(-1, 4, 4, 1)), extractor.sha256
+    for value, old in zip(backbone.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, old)
+    assert backbone.trainable and len(classifier.trainable_weights) == 6
+    classifier.fit(np.ones((8, 4, 4, 1)), np.ones((8, 2)), verbose=0)
+    assert np.abs(extractor.extract(draw(8).reshape(-1, 4, 4, 1)) - first).max() > 1e-6
+    assert extractor.sha256 != sha256
+
+
 def test_a_model_is_named_by_its_weights():
     def build(value):
         model = keras.Sequential(

@@ -1,4 +1,4 @@
-"""`Extractor`: a frozen network that turns images into features, with its identity."""
+"""`Extractor`: a network that turns images into features, with its identity."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ class Extractor:
 
     Args:
         model: a Keras model `(b, h, w, c)` -> features `(b, ...)`, or [features, logits]. Its own
-            preprocessing of images in [-1, 1] is part of the model.
+            preprocessing of images in [-1, 1] is part of the model, which always runs in inference
+            mode and is not changed: it may share layers with one that is being trained.
         name: what records call it. Names of the zoo's own extractors are taken.
-        sha256: of the weights; None computes it from the model's arrays.
+        sha256: of the weights; None computes it from the model's arrays, as they are when asked.
         resize: what records say of resizing; None: images are brought to the model's size by
             bilinear interpolation with antialiasing. Given where the model resizes by itself.
 
@@ -56,8 +57,7 @@ class Extractor:
                 f"Received: {len(model.outputs)} outputs"
             )
         self.model, self.name = model, name
-        model.trainable = False
-        self.sha256 = _digest(model) if sha256 is None else sha256
+        self._sha256 = sha256
         self._size, self._channels = shape[:2], shape[2]
         if resize is None and None not in self._size:
             resize = f"{self._size[0]}x{self._size[1]} {_KERNEL}"
@@ -66,6 +66,10 @@ class Extractor:
         self.width = None if None in dims[0] else int(np.prod(dims[0]))
         self.classes = int(dims[1][-1]) if len(dims) == 2 else None
         self._compiled: dict[tuple[int, ...], Any] = {}
+
+    @property
+    def sha256(self) -> str:
+        return _digest(self.model) if self._sha256 is None else self._sha256
 
     def __call__(self, images: Any) -> Any:
         """Features `(b, width)`, float32, of images `(b, h, w, c)`; eager or in a graph."""
