@@ -157,7 +157,8 @@ class FeatureMetric(ImageMetric):
 
     def __init__(self, extractor: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, dtype)
-        self._wanted = extractor
+        network = isinstance(extractor, keras.Model)  # a model here would be saved as our state
+        self._wanted = extractors.get(extractor) if network else extractor
         self.extractor = None
 
     def row_width(self, image_shape: tuple[int, ...]) -> int:
@@ -170,9 +171,8 @@ class FeatureMetric(ImageMetric):
     def get_config(self) -> dict[str, Any]:
         wanted = self._wanted
         if isinstance(wanted, extractors.Extractor):
-            wanted = wanted.name if wanted.name in extractors.names() else wanted.model
-        if isinstance(wanted, keras.Model):
-            wanted = keras.saving.serialize_keras_object(wanted)
+            known = wanted.name in extractors.names()
+            wanted = wanted.name if known else keras.saving.serialize_keras_object(wanted)
         return {**super().get_config(), "extractor": wanted}
 
     @classmethod

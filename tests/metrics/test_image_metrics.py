@@ -98,7 +98,6 @@ def test_two_replicas_give_the_figure_of_one(pixels, two_replicas):
     with two_replicas.scope():
         metrics = [type(m).from_config(m.get_config()) for m in alone]
         for metric in metrics:
-            metric._wanted = pixels
             metric.build(SHAPE)
 
     @tf.function
@@ -175,6 +174,29 @@ def test_an_extractor_leaves_the_callers_model_alone():
     classifier.fit(np.ones((8, 4, 4, 1)), np.ones((8, 2)), verbose=0)
     assert np.abs(extractor.extract(draw(8).reshape(-1, 4, 4, 1)) - first).max() > 1e-6
     assert extractor.sha256 != sha256
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_extractor_is_saved_with_its_metric_and_not_as_state_of_the_model(tmp_path, dtype):
+    images = keras.Input((20, 20, 1))
+    features = keras.layers.Dense(3, dtype=dtype)(keras.layers.Flatten()(images))
+    network = keras.Model(images, features)
+    extractor = zoo.metrics.Extractor(network, "mine", resize="by hand")
+    gan = zoo.create("dcgan", (16, 16, 1), width=4, latent_dim=4, seed=0)
+    gan.save_weights(tmp_path / "bare.weights.h5")
+    metrics = [zoo.metrics.FrechetDistance(extractor), zoo.metrics.KernelDistance(network)]
+    gan.compile(metrics=metrics)
+    gan.save_weights(tmp_path / "gan.weights.h5")
+    sizes = [(tmp_path / f"{name}.weights.h5").stat().st_size for name in ("bare", "gan")]
+    assert sizes[1] - sizes[0] < network.count_params()
+    gan.save(tmp_path / "gan.keras")
+    again = keras.saving.load_model(tmp_path / "gan.keras")
+    for metric, old in zip(again._image_metrics, metrics, strict=True):
+        for field in ("name", "sha256", "resize", "width"):
+            assert getattr(metric.extractor, field) == getattr(old.extractor, field)
+    data = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 1)).astype(np.float32)
+    figures = [g.evaluate(data, verbose=0, return_dict=True) for g in (gan, again)]
+    assert figures[0] == pytest.approx(figures[1], rel=1e-5)
 
 
 def test_a_model_is_named_by_its_weights():

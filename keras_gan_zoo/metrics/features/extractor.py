@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,7 @@ import tensorflow as tf
 _KERNEL = "bilinear antialias"
 
 
+@keras.saving.register_keras_serializable(package="keras_gan_zoo")
 class Extractor:
     """Images in [-1, 1] -> features, and class probabilities where the network has them.
 
@@ -142,6 +145,28 @@ class Extractor:
             signature = [tf.TensorSpec([None, *shape])]
             self._compiled[shape] = tf.function(self.outputs, input_signature=signature)
         return self._compiled[shape](batch)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments and the model's weights: checkpoints of a GAN do not hold them."""
+        packed = io.BytesIO()
+        values = self.model.get_weights()  # NumPy's files have no bfloat16, which is of kind V
+        np.savez(packed, *(v.astype(np.float32) if v.dtype.kind == "V" else v for v in values))
+        return {
+            "model": keras.saving.serialize_keras_object(self.model),
+            "weights": base64.b64encode(packed.getvalue()).decode(),
+            "name": self.name,
+            "sha256": self._sha256,
+            "resize": self.resize,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Extractor:
+        config = dict(config)
+        packed = io.BytesIO(base64.b64decode(config.pop("weights")))
+        model = keras.saving.deserialize_keras_object(config.pop("model"))
+        with np.load(packed) as values:
+            model.set_weights([values[name] for name in values.files])
+        return cls(model, **config)
 
 
 def _digest(model: keras.Model) -> str:
