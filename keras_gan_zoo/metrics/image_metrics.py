@@ -5,7 +5,7 @@
 
 | state | metrics |
 |---|---|
-| sums of features and of their products: independent of the number of images | `fid` |
+| mean and scatter matrix of features: independent of the number of images | `fid` |
 | the features of at most `capacity` real and generated images | `kid`, `prdc`, `inception_score` |
 | at most `capacity` images or points | `swd`, `ms_ssim`, `mode_coverage` |
 
@@ -184,27 +184,34 @@ class FeatureMetric(ImageMetric):
 
 
 class _Moments:
-    """State: n, sum x and sum x x^T in float64, of real and of generated rows."""
+    """State: n, mean and scatter matrix in float64, of real and of generated rows.
+
+    Batches are joined as in `functional.Moments`, so a mean far from zero costs no digits.
+    """
 
     def make_state(self, width: int) -> None:
         self._counts = self.own_variable((2,), "int64", "counts")
-        self._sums = self.own_variable((2, width), "float64", "sums")
-        self._products = [self.own_variable((width, width), "float64", f"prod_{i}") for i in (0, 1)]
+        self._means = self.own_variable((2, width), "float64", "means")
+        self._scatter = [self.own_variable((width, width), "float64", f"scat_{i}") for i in (0, 1)]
 
     def keep(self, which: int, rows: Any) -> None:
         rows = tf.cast(rows, tf.float64)
         one = tf.one_hot(which, 2, dtype=tf.float64)
-        added = tf.cast(one, tf.int64) * tf.shape(rows, out_type=tf.int64)[0]
-        self._counts.assign(self._counts + added)
-        self._sums.assign(self._sums + one[:, None] * tf.reduce_sum(rows, 0))
-        product = self._products[which]
-        product.assign(product + tf.matmul(rows, rows, transpose_a=True))
+        seen, mean = tf.cast(self._counts, tf.float64)[which], self._means[which]
+        n = tf.cast(tf.shape(rows)[0], tf.float64)
+        share = tf.math.divide_no_nan(n, seen + n)
+        batch_mean = tf.math.divide_no_nan(tf.reduce_sum(rows, 0), n)
+        rows, shift = rows - batch_mean, batch_mean - mean
+        between = seen * share * shift[:, None] * shift
+        scatter = self._scatter[which]
+        scatter.assign(scatter + tf.matmul(rows, rows, transpose_a=True) + between)
+        self._means.assign(self._means + one[:, None] * share * shift)
+        self._counts.assign(self._counts + tf.cast(n * one, tf.int64))
 
     def moments(self, which: int) -> tuple[np.ndarray, np.ndarray]:
         n = int(_state(self._counts)[which])
         self._need(n, 2)
-        mean = _state(self._sums)[which] / n
-        return mean, (_state(self._products[which]) - n * np.outer(mean, mean)) / (n - 1)
+        return _state(self._means)[which], _state(self._scatter[which]) / (n - 1)
 
 
 class _Rows:

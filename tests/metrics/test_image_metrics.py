@@ -42,12 +42,16 @@ def test_fid_of_a_shift_is_its_square_whatever_the_batches(pixels):
     assert one == pytest.approx(1.0, rel=1e-5) and many == pytest.approx(one, rel=1e-9)
 
 
-def test_fid_keeps_digits_far_from_zero(pixels):
+@pytest.mark.parametrize("collapsed", [False, True])
+@pytest.mark.parametrize("shift", [0.0, 1e2, 1e5])
+def test_fid_keeps_digits_far_from_zero_and_in_collapse(pixels, shift, collapsed):
     metric = zoo.metrics.FrechetDistance(pixels)
-    real = draw(400, 100.0)
-    fake = draw(400, 100.0, seed=1)
+    real, fake = draw(400, shift), draw(400, shift, seed=1)
+    if collapsed:
+        fake[:] = fake[0] / 3
     flat = [x.reshape(400, 4).astype(np.float64) for x in (real, fake)]
-    assert feed(metric, real, fake) == pytest.approx(functional.frechet_distance(*flat), rel=1e-6)
+    found = feed(metric, real, fake, 7)
+    assert found == pytest.approx(functional.frechet_distance(*flat), rel=1e-9)
 
 
 def test_memory_of_fid_does_not_grow_and_others_state_their_bound(pixels):
