@@ -61,7 +61,8 @@ class ImageMetric(keras.metrics.Metric):
     Subclasses set `default_name` and define `rows(images)` and `make_state(width)`.
 
     Args:
-        name: of the metric in logs.
+        name: of the metric in logs; in front of the names of several figures, if it is not the
+            default: `mine_precision`.
     """
 
     default_name = "image_metric"

@@ -372,7 +372,7 @@ class GAN(keras.Model):
             run_eagerly, steps_per_execution, jit_compile: as in Keras.
 
         Raises:
-            ValueError: the same optimizer object for both players.
+            ValueError: the same optimizer object for both players, two metrics of one name.
         """
         if g_optimizer is not None and g_optimizer is d_optimizer:
             raise ValueError(
@@ -398,6 +398,13 @@ class GAN(keras.Model):
         self._build_optimizers()
         self.optimizer = PlayerOptimizers([self.g_optimizer, self.d_optimizer])
         self._image_metrics = [_metric(m, self.image_shape) for m in metrics or ()]
+        names = [*self._test_terms.names, *(m.name for m in self._image_metrics)]
+        if len(set(names)) < len(names):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            raise ValueError(
+                "In the logs each metric needs a name of its own. Pass another one, as in "
+                f"zoo.metrics.FrechetDistance(extractor, name='fid_2'). Received twice: {twice}"
+            )
         self._train_terms = None  # penalties may have been added
 
     def _prepare_optimizer(self, optimizer: Any) -> Any:
@@ -968,7 +975,10 @@ class GAN(keras.Model):
         logs = {n: float(np.reshape(v, ())) for n, v in logs.items()}
         for metric in self._image_metrics:
             value = metric.result()
-            parts = value if isinstance(value, Mapping) else {metric.name: value}
+            own = metric.name != getattr(metric, "default_name", metric.name)
+            prefix = f"{metric.name}_" if own else ""
+            several = isinstance(value, Mapping)
+            parts = {prefix + n: v for n, v in value.items()} if several else {metric.name: value}
             logs.update({n: float(v) for n, v in parts.items()})
         return logs if return_dict else list(logs.values())
 

@@ -124,6 +124,18 @@ def test_compiled_metrics_drive_early_stopping(garments):
     assert keras.saving.deserialize_keras_object(gan.get_compile_config()["metrics"][0])
 
 
+def test_each_compiled_metric_has_a_name_of_its_own_in_the_logs(images):
+    gan = zoo.create("dcgan", (16, 16, 1), width=4, latent_dim=4, seed=0)
+    fid, prdc = zoo.metrics.FrechetDistance, zoo.metrics.PrecisionRecall
+    for name in ("fid", "d_loss"):
+        with pytest.raises(ValueError, match=rf"name='fid_2'.*Received twice: \['{name}'\]"):
+            gan.compile(metrics=[fid(name=name), "fid"])
+    gan.compile(metrics=["fid", fid(name="fid_2"), "prdc", prdc(k=2, name="mine")])
+    found = gan.evaluate(images, verbose=0, return_dict=True)
+    assert found["fid"] == found["fid_2"]
+    assert {"precision", "mine_precision", "recall", "mine_recall"} < set(found)
+
+
 def test_two_replicas_evaluate_like_one(garments, two_replicas):
     def figures(strategy):
         with strategy.scope():
