@@ -12,6 +12,8 @@ tell apart, as a collapsed generator makes them), a float64 product narrows them
 """
 
 import concurrent.futures
+import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,6 +114,15 @@ class _Distances:
             squares[part] = _row_squares(np.subtract(*pairs, dtype=np.float64))
         return squares
 
+    def first_copies(self, n: int) -> np.ndarray:
+        """Return which rows of `y` have fewer than `n` equal ones before them."""
+        seen, first = Counter(), np.empty(len(self._y), bool)
+        for i, row in enumerate(self._y):
+            digest = hashlib.blake2b(row + 0.0).digest()  # without the sign of -0
+            first[i] = seen[digest] < n
+            seen[digest] += 1
+        return first
+
 
 def _row_squares(rows: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", rows, rows)
@@ -144,6 +155,7 @@ def _nearest(
     low = np.float32((1.0 - slack) * distances.y_norms - _FLOOR)
     squares, indices = np.empty((len(x), k)), np.empty((len(x), k), np.int64)
     buffer = np.empty((distances.rows, len(y)), np.float32)
+    first_copies = None
     for start, stop, products in distances.products():
         diagonal = np.arange(stop - start)
         block = np.add(products, high, out=buffer[: len(products)])
@@ -155,7 +167,10 @@ def _nearest(
             block[diagonal, diagonal + start] = np.inf
         possible = block <= limit[:, None]
         if np.count_nonzero(possible) > _DENSE * possible.size:
+            if first_copies is None:  # of equal rows only the first can be among the k nearest
+                first_copies = distances.first_copies(k + 1 if others else k)
             possible = _possible(*distances.double(start, stop), k, start if others else None)
+            possible &= first_copies
         rows, columns = np.divmod(np.flatnonzero(possible), len(y))
         found = distances.exact(rows + start, columns)
         order = np.lexsort((columns, found, rows))
@@ -168,19 +183,13 @@ def _nearest(
 def _possible(squares: np.ndarray, errors: np.ndarray, k: int, diagonal: int | None) -> np.ndarray:
     """Return which entries may be among the k smallest of their row, given their errors.
 
-    Of a row with k or more copies (entries within their error of 0) just k are kept.
-
     Args:
         diagonal: None, or the column of the first row's own entry, which never is.
     """
     if diagonal is not None:
         own = np.arange(len(squares))
         squares[own, diagonal + own] = np.inf
-    zero = squares <= errors
-    copies = np.count_nonzero(zero, axis=1) >= k
-    kept = squares - errors <= _kth_bound(squares + errors, k)[:, None]
-    kept[copies] = zero[copies] & (np.cumsum(zero[copies], axis=1) <= k)
-    return kept
+    return squares - errors <= _kth_bound(squares + errors, k)[:, None]
 
 
 def _closer(

@@ -57,6 +57,10 @@ def hard_sets():
         "far from the origin": (np.float32(smooth + 1000.0), np.float32(noise + 1000.0)),
         "tight clusters": (modes + 1e-6 * noise, modes[::-1] + 1e-6 * smooth),
         "tight clusters, float32": (np.float32(modes + 1e-4 * noise), np.float32(modes)),
+        "clusters that float64's product cannot tell apart": (
+            np.sign(smooth[:, :1]) + 1e-9 * noise,
+            np.sign(noise[:, :1]) + 1e-9 * smooth,
+        ),
         "an outlier": (
             np.concatenate([smooth, [[1e6] * 8]]),
             np.concatenate([noise, [[-1e7] * 8]]),
