@@ -26,7 +26,7 @@ LEVELS = {
     "networks": 2,
     "training": 3,
     "latent": 4,
-    "metrics": 2,
+    "metrics": 4,
     "callbacks": 5,
     "models": 5,
     "registry": 6,

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_gan_zoo import metrics as zoo_metrics
 from keras_gan_zoo.datasets.pipeline import scale_to_float
+from keras_gan_zoo.metrics import evaluation
 from keras_gan_zoo.training import checks
 
 
@@ -37,6 +38,9 @@ class GenerativeMetrics(keras.callbacks.Callback):
 
     Attributes:
         records: epoch -> list of `Record`.
+
+    Raises:
+        TypeError, ValueError: data that breaks the contract, before the first step.
 
     Example:
 
@@ -66,6 +70,11 @@ class GenerativeMetrics(keras.callbacks.Callback):
         self._options = {"n": n, "seed": seed, "extractor": extractor, "train": train}
         self.records: dict[int, list[zoo_metrics.Record]] = {}
         self._last: dict[str, float] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        for what, images in (("real", self.dataset), ("training", self._options["train"])):
+            if images is not None:
+                evaluation.adapt(self.model, images, f"{what} images")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not self._last or epoch % self.every_epochs == 0:

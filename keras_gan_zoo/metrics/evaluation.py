@@ -13,6 +13,7 @@ from keras_gan_zoo.losses._checks import whole_number
 from keras_gan_zoo.metrics import features as extractors
 from keras_gan_zoo.metrics import functional
 from keras_gan_zoo.metrics.protocol import Protocol, Record
+from keras_gan_zoo.training import checks, pipeline
 
 _BATCH = 500
 
@@ -160,13 +161,13 @@ def evaluate(
     Args:
         gan: a `GAN`; samples come from `gan.sample(n, seed)`, that is from the averaged generator
             where there is one.
-        dataset: batches of `images` or `(images, labels)` in [-1, 1], of a split the model was not
-            trained on.
+        dataset: real images, or images with labels, of a split the model was not trained on; a
+            `tf.data.Dataset` or arrays, in [-1, 1] or uint8, as for `fit`.
         metrics: names of `FIGURES`.
         n: number of generated images; None: as many as real ones.
         seed: of the latent vectors and the metrics' random choices.
         extractor: see `features.get`; None: the default for the images. Points need none.
-        train: the training images, for `memorisation`.
+        train: the training images, for `memorisation`; as `dataset`.
         bootstrap: resamples for 95 % intervals; 0 leaves them out.
         name, split: of the real images, for the protocol; None: the dataset's own name.
         command: for the records.
@@ -176,6 +177,7 @@ def evaluate(
         A `Record` for each figure, in the order of `metrics`.
 
     Raises:
+        TypeError, ValueError: data that breaks the contract, as in `fit`.
         ValueError: an unknown metric, too few images, a metric that the model or extractor cannot
             give.
 
@@ -195,7 +197,7 @@ def evaluate(
             )
     bootstrap = whole_number("bootstrap", bootstrap, at_least=0)
     progress = progress or (lambda what, done, total: None)
-    real = _collect(dataset, "real images", progress)
+    real = _collect(gan, dataset, "real images", progress)
     n = len(real[0]) if n is None else whole_number("n", n, at_least=2)
     network = None
     if len(gan.image_shape) == 3 and set(metrics) - set(_ON_PIXELS):
@@ -203,7 +205,7 @@ def evaluate(
     measured = Measurement(
         real,
         _generate(gan, n, seed, progress),
-        None if train is None else _collect(train, "training images", progress)[0],
+        None if train is None else _collect(gan, train, "training images", progress)[0],
         network,
         seed,
         progress,
@@ -248,20 +250,35 @@ def _version() -> str:
     return __version__
 
 
-def _collect(dataset: Any, what: str, progress: Any) -> tuple[np.ndarray, Any]:
-    if isinstance(dataset, np.ndarray):
-        return dataset, None
+def adapt(gan: Any, x: Any, what: str) -> Any:
+    """The pipeline that `gan.fit` would make of real images; labels may be missing.
+
+    Raises:
+        TypeError, ValueError: data that breaks the contract.
+    """
+    return pipeline.adapt(
+        x,
+        batch_size=None,
+        shuffle=False,
+        seed=0,
+        image_shape=gan.image_shape,
+        num_classes=None,
+        what=f"dataset of {what}",
+        optional_classes=gan.num_classes,
+    )
+
+
+def _collect(gan: Any, dataset: Any, what: str, progress: Any) -> tuple[np.ndarray, Any]:
     images, labels, done = [], [], 0
     total = int(getattr(dataset, "num_examples", 0) or 0)
-    for element in dataset:
-        batch, label = element if isinstance(element, (tuple, list)) else (element, None)
-        images.append(np.asarray(batch, np.float32))
-        labels.append(None if label is None else np.asarray(label))
+    for element in adapt(gan, dataset, what):
+        batch, label = checks.split_element(element)
+        images.append(np.asarray(batch))
+        if gan.num_classes is not None and label is not None:
+            labels.append(np.asarray(label))
         done += len(images[-1])
         progress(what, done, max(done, total))
-    if not images:
-        raise ValueError(f"There are no {what}: the dataset is empty.")
-    return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
+    return np.concatenate(images), np.concatenate(labels) if labels else None
 
 
 def _generate(gan: Any, n: int, seed: int, progress: Any) -> tuple[np.ndarray, Any]:

@@ -94,6 +94,36 @@ def test_figures_are_those_of_functional_and_repeat(gan, garments):
     assert [r.value for r in again] == [r.value for r in first]
 
 
+def test_real_images_keep_the_contract_of_fit(gan, garments):
+    def swd(real, name="swd", **options):
+        return zoo.metrics.evaluate(gan, real, [name], **options)[0].value
+
+    def batches(x):
+        return tf.data.Dataset.from_tensor_slices(x).batch(20)
+
+    images = np.rint((garments[0][:50] + 1) * 127.5).astype(np.uint8)
+    scaled = images.astype(np.float32) / 127.5 - 1
+    wanted = swd(scaled)
+    assert swd(images) == swd(batches((scaled,))) == swd((scaled, garments[1][:50])) == wanted
+    bad = {
+        "yields uint8 images": batches(images),
+        r"wanted \[-1, 1\]": batches(images.astype(np.float32)),
+        r"image_shape=\(14, 14, 1\)": scaled[:, ::2, ::2],
+        "NaN": np.where(scaled > 0.5, np.nan, scaled),
+        "is empty": batches(scaled[:0]),
+        "wanted a tf.data.Dataset": [scaled] * 3,
+    }
+    for message, real in bad.items():
+        with pytest.raises((TypeError, ValueError), match=message):
+            swd(real)
+        with pytest.raises((TypeError, ValueError), match=message):
+            swd(scaled, "memorisation", train=real)
+        measure = zoo.callbacks.GenerativeMetrics(real, ["swd"])
+        measure.set_model(gan)
+        with pytest.raises((TypeError, ValueError), match=message):
+            measure.on_train_begin()
+
+
 def test_intervals_on_request(gan, garments):
     record = zoo.metrics.evaluate(gan, garments[0][:100], ["fid"], bootstrap=10)[0]
     assert record.ci95[0] < record.value < record.ci95[1]
