@@ -92,7 +92,7 @@ def from_arrays(
 
     Returns:
         A dataset of float32 images `(batch, h, w, c)` in [-1, 1], or of `(images, int32 labels)`,
-        with the attributes of `load` (`name` is "arrays").
+        with the attributes of `load` (`name` is "arrays", `split` None).
 
     Raises:
         ValueError: if shape, dtype or values are not as said, with the way to fix them.

@@ -163,7 +163,7 @@ def load(
     Returns:
         A dataset of float32 images `(batch, h, w, c)` in [-1, 1], or of `(images, labels)` with
         int32 labels `(batch,)`. Toys yield float32 points `(batch, 2)`. The object has the
-        attributes `name`, `num_examples` (of the split, before a remainder is dropped),
+        attributes `name`, `split`, `num_examples` (of the split, before a remainder is dropped),
         `num_classes` (None without labels), `image_shape`; toys also `means`, float32 `(k, 2)`, and
         `std`. Datasets derived from it lose them.
 
@@ -247,7 +247,8 @@ def load(
         labels=labels,
         **options,
     )
-    return pipeline.describe(dataset, name=name, num_examples=num_examples, num_classes=num_classes)
+    described = {"name": name, "num_classes": num_classes, "split": split}
+    return pipeline.describe(dataset, num_examples=num_examples, **described)
 
 
 def _from_arrays_on_disk(
@@ -262,4 +263,5 @@ def _from_arrays_on_disk(
     images, values, num_classes = _from_parts(read, split, name, labels)
     images, transform = prepare(images, image_size, channels)
     dataset = pipeline.in_memory(images, values, transform=transform, **options)
-    return pipeline.describe(dataset, name=name, num_examples=len(images), num_classes=num_classes)
+    described = {"name": name, "num_classes": num_classes, "split": split}
+    return pipeline.describe(dataset, num_examples=len(images), **described)

@@ -259,6 +259,7 @@ def describe(
     name: str,
     num_examples: int,
     num_classes: int | None,
+    split: str | None = None,
     **more: Any,
 ) -> tf.data.Dataset:
     """Sets the attributes promised by `load` on a dataset and returns it."""
@@ -269,6 +270,7 @@ def describe(
         "name": name,
         "num_examples": num_examples,
         "num_classes": num_classes,
+        "split": split,
         "image_shape": tuple(images.shape[1:]),
         **more,
     }

@@ -59,6 +59,7 @@ def _dataset(
         name=name,
         num_examples=len(points),
         num_classes=None,
+        split=split,
         means=means.astype(np.float32),
         std=std,
     )

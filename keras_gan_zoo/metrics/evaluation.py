@@ -150,7 +150,7 @@ def evaluate(
     train: Any = None,
     bootstrap: int = 0,
     name: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     command: str = "",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Record]:
@@ -169,7 +169,8 @@ def evaluate(
         extractor: see `features.get`; None: the default for the images. Points need none.
         train: the training images, for `memorisation`; as `dataset`.
         bootstrap: resamples for 95 % intervals; 0 leaves them out.
-        name, split: of the real images, for the protocol; None: the dataset's own name.
+        name, split: of the real images, for the protocol; None: what the dataset says, or "unnamed"
+            and "unknown".
         command: for the records.
         progress: called with (what, done, all).
 
@@ -212,7 +213,7 @@ def evaluate(
     )
     common = {
         "dataset": name or getattr(dataset, "name", None) or "unnamed",
-        "split": split,
+        "split": split or getattr(dataset, "split", None) or "unknown",
         "n_real": len(real[0]),
         "n_fake": n,
         "ema": None if "preset" in (gan.recipe or {}) else gan.ema_generator is not None,

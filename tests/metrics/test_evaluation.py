@@ -83,6 +83,14 @@ def test_records_carry_the_protocol(gan, garments):
     assert ("metrics", 4, 4) in seen
 
 
+def test_a_record_says_the_split_that_was_measured(gan, garments):
+    data = zoo.datasets.load("fashion_mnist_mini", "train[:50]", 25)
+    for real, wanted in ((data, "train[:50]"), (garments[0][:50], "unknown")):
+        assert zoo.metrics.evaluate(gan, real, ["swd"])[0].protocol.split == wanted
+    assert zoo.metrics.evaluate(gan, data, ["swd"], split="some")[0].protocol.split == "some"
+    assert zoo.datasets.load("ring", "test", 25).split == "test"
+
+
 def test_figures_are_those_of_functional_and_repeat(gan, garments):
     real = garments[0][:300]
     extractor = zoo.metrics.features.get("grey28")
