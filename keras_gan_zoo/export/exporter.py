@@ -18,12 +18,14 @@ from keras_gan_zoo._text import suggest
 from keras_gan_zoo.export import check, convert, saved_model
 from keras_gan_zoo.export.fold import PRECISIONS, fold
 from keras_gan_zoo.hub.verify import sha256
+from keras_gan_zoo.training.construct import dtype_policy, in_float32
 
 FORMATS = ("saved_model", *convert.FORMATS)
 MANIFEST = "zoo_manifest.json"
 MAX_IMAGES = 1024
 
 
+@dtype_policy("float32")
 def export(
     gan: Any,
     path: str | Path,
@@ -52,8 +54,8 @@ def export(
     discriminator reads them, in `discriminate`; `(n,)` or `(1,)` in the last three `sample_*`;
     `sample` draws them. The same seed gives the same images, those of `gan.sample(n, seed)`. The
     generator is the EMA twin where there is one; BatchNormalization is folded into the layer
-    before it and weights are constants of the graph. The folder loads in a process that has only
-    TensorFlow.
+    before it and weights are constants of the graph. A model of another dtype is exported, and
+    compared, in float32. The folder loads in a process that has only TensorFlow.
 
     The other formats hold the generator alone, from `z` (and `labels`) to `images`:
 
@@ -104,6 +106,7 @@ def export(
     """
     formats = [formats] if isinstance(formats, str) else list(dict.fromkeys(formats))
     _check_options(formats, precision, batch_size, jit_compile, max_images)
+    gan = in_float32(gan)
     path = Path(path)
     version = _free_version(path, version)
     made = not path.exists()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_gan_zoo._text import suggest
 from keras_gan_zoo.training import latents
@@ -40,6 +41,26 @@ def dtype_policy(dtype: Any) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@dtype_policy("float32")
+def in_float32(gan: GAN) -> GAN:
+    """The GAN itself, or a copy in float32 where layers of it compute in half precision."""
+    if not any("float16" in layer.compute_dtype for layer in gan._flatten_layers()):
+        return gan
+    copy = type(gan).from_config(_float32(gan.get_config()))
+    for variable, source in zip(copy.weights, gan.weights, strict=True):
+        variable.assign(ops.cast(source, variable.dtype))
+    return copy
+
+
+def _float32(config: Any, key: str = "") -> Any:
+    """A config whose dtype policies are float32 where they were half precision."""
+    if key == "dtype" and "float16" in str(config):
+        return "float32"
+    if isinstance(config, Mapping):
+        return {k: _float32(v, k) for k, v in config.items()}
+    return [_float32(v) for v in config] if isinstance(config, list) else config
 
 
 def construct(

@@ -11,9 +11,11 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_gan_zoo as zoo
+from keras_gan_zoo import runs
 from keras_gan_zoo.export import ExportMismatchError, check
 from keras_gan_zoo.hub.verify import sha256
 from keras_gan_zoo.pictures import to_uint8
+from keras_gan_zoo.training import latents
 
 CLIENT = """
 import sys
@@ -209,6 +211,19 @@ def test_bfloat16(gan, tmp_path):
     assert images.dtype == np.float32
     types = {n.attr["T"].type for f in saved_graph(folder).library.function for n in f.node_def}
     assert tf.bfloat16.as_datatype_enum in types
+
+
+def test_a_model_in_half_precision_is_exported_in_float32(tmp_path):
+    options = {"width": 8, "latent_dim": 4, "seed": 0}
+    gan = zoo.create("sngan", (32, 32, 3), dtype="mixed_bfloat16", **options)
+    assert runs.write_results(gan, tmp_path)["check"]["saved_model_max_abs"] < 1e-5
+    folder = tmp_path / "export" / "1"
+    z = latents.latents(8, 4, 0).numpy()
+    expected = zoo.create("sngan", (32, 32, 3), **options).sample(8, seed=0)
+    np.testing.assert_allclose(check.open_export(folder)(z), expected, atol=1e-5)
+    types = {n.attr["T"].type for f in saved_graph(folder).library.function for n in f.node_def}
+    assert tf.bfloat16.as_datatype_enum not in types
+    assert np.abs(gan.sample(8, seed=0) - expected).max() > 1e-4  # the model itself stays
 
 
 def test_points_instead_of_images(tmp_path):
