@@ -6,11 +6,12 @@ verifies every file first, revives no class and unpickles nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ GOLDEN, PREVIEW = "golden.npz", "preview.png"
 _GOLDEN_IMAGES = 8
 _NOT_KEPT = ("ema", "dtype", "seed")  # weights are the sampling generator's, in float32
 _MAX_GOLDEN_BYTES = 64 * 2**20
+_MAX_MODEL_BYTES = 64 * MAX_PRESET_BYTES  # of all variables, the optimizers' among them
 
 
 def from_pretrained(name: str | os.PathLike[str]) -> GAN:
@@ -47,7 +49,8 @@ def from_pretrained(name: str | os.PathLike[str]) -> GAN:
 
     Raises:
         PresetNotFoundError: no such preset; names the nearest.
-        ManifestError: the manifest is damaged, or asks for a model or an argument not known here.
+        ManifestError: the manifest is damaged, or asks for a model or an argument not known here,
+            or for a model of more than 512 MiB.
         VerificationError: a file is missing, cut short, altered, not listed or of another model.
         DownloadError: see `hub.remote.fetch`.
 
@@ -94,12 +97,35 @@ def _build(manifest: Manifest, source: str) -> GAN:
         raise ManifestError(f"{source}: the builder is not registered. {error}") from error
     config = {**manifest.config, "ema": None}
     try:
-        return registry.create(manifest.builder, **config, seed=0)
+        with _bounded(_MAX_MODEL_BYTES):
+            return registry.create(manifest.builder, **config, seed=0)
     except (ValueError, TypeError, KeyError, MemoryError, tf.errors.OpError) as error:
         raise ManifestError(
             f"{source}: zoo.create({manifest.builder!r}, ...) refuses the manifest's config. "
             f"{error or type(error).__name__}"
         ) from error
+
+
+@contextlib.contextmanager
+def _bounded(limit: int) -> Iterator[None]:
+    """Variables made inside have at most `limit` bytes together; a larger one is not allocated."""
+    total = 0
+
+    def count(make: Any, **options: Any) -> Any:
+        nonlocal total
+        value = options["initial_value"]
+        with tf.__internal__.FuncGraph("shapes").as_default():  # nothing is computed
+            value = tf.convert_to_tensor(value() if callable(value) else value)
+        total += value.shape.num_elements() * value.dtype.size
+        if total > limit:
+            raise ValueError(
+                f"The model of a preset has at most {limit:,} bytes, its optimizers included. "
+                f"Received: {total:,} bytes up to the variable {options.get('name')!r}"
+            )
+        return make(**options)
+
+    with tf.variable_creator_scope(count):
+        yield
 
 
 def _networks(gan: GAN) -> dict[str, keras.Model]:

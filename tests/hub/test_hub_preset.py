@@ -242,6 +242,9 @@ def test_an_unregistered_builder(preset):
         ({"loss": "hinje"}, "Unknown loss"),
         ({"width": "wide"}, "refuses the manifest's config"),
         ({"image_shape": [17, 16, 1]}, "refuses the manifest's config"),
+        ({"width": 2**17}, "at most 536,870,912 bytes"),
+        ({"d_width": 2**17}, "at most 536,870,912 bytes"),
+        ({"replay": 2**24}, "at most 536,870,912 bytes"),
     ],
 )
 def test_a_config_that_the_builder_does_not_take(preset, config, message):
