@@ -111,14 +111,22 @@ def train(
         The report, as written to `report.json`.
 
     Raises:
-        FileExistsError: the folder holds a run and `resume` is false.
+        FileExistsError: the folder holds a run and `resume` is false, or a run's results without
+            its checkpoints.
         RuntimeError: a saved model does not give the trained model's images.
     """
     folder = Path(folder)
     checkpoints = folder / "checkpoints"
-    if checkpoints.is_dir() and any(checkpoints.iterdir()) and not resume:
+    held = checkpoints.is_dir() and any(checkpoints.iterdir())
+    results = [name for name in ("model.keras", "report.json") if (folder / name).exists()]
+    if held and not resume:
         raise FileExistsError(
             f"{folder} holds a run already. Continue it with --resume, or choose another --output."
+        )
+    if results and not held:
+        raise FileExistsError(
+            f"{folder} holds {' and '.join(results)}, and no checkpoints to continue from. Choose "
+            "another --output; nothing was overwritten."
         )
     settings = dict(settings)
     dataset = open_dataset(source, batch_size, image_size, seed)

@@ -92,6 +92,22 @@ def test_train_resumes_where_it_ended(trained, folder, monkeypatch, capsys):
     assert (output / "export" / "2").is_dir()
 
 
+@pytest.mark.parametrize("options", [[], ["--resume"]])
+@pytest.mark.parametrize("name", ["model.keras", "report.json"])
+def test_a_run_without_its_checkpoints_is_not_overwritten(
+    folder, tmp_path, monkeypatch, capsys, name, options
+):
+    (tmp_path / name).write_text("{}")
+    (tmp_path / "checkpoints").mkdir()
+    text = fails(
+        monkeypatch, capsys, "train", "dcgan", "--dataset", str(folder), "--image-size", "16",
+        "--epochs", "1", "--batch-size", "8", "--set", "width=4", "--output", str(tmp_path),
+        *options,
+    )  # fmt: skip
+    assert f"holds {name}, and no checkpoints" in text and "another --output" in text
+    assert (tmp_path / name).read_text() == "{}"
+
+
 def test_sample_and_export(trained, tmp_path):
     output, _ = trained
     path = tmp_path / "grid.png"
