@@ -167,7 +167,8 @@ class Model:
     """A folder of numbered versions, the newest of which are served.
 
     A new version is loaded and warmed up before the older one is dropped, so there is one to
-    answer at any time. A version that fails to load is not tried again until its folder changes.
+    answer at any time. A version that fails to load is not tried again until its folder changes;
+    the newest one that loads is served in its place.
 
     Args:
         name: in the URLs.
@@ -203,13 +204,11 @@ class Model:
             except OSError as error:  # a file system that is away for a moment
                 log.error("%s cannot be read: %s", self.folder, error)
                 return False
-            present = list(folders)
-            wanted = present[-self.keep :]
-            changed = any([self._load(number, folders[number]) for number in wanted])
-            stay = {n for n in wanted if n in self.versions}
-            older = [n for n in present if n in self.versions and n not in wanted]
-            failed = len(wanted) - len(stay)  # older ones go on in place of those that failed
-            stay |= set(older[::-1][:failed])
+            changed, stay = False, set()
+            for number in sorted(folders, reverse=True):  # older ones in place of those that fail
+                if len(stay) < self.keep:
+                    changed |= self._load(number, folders[number])
+                    stay |= {number} & set(self.versions)
             for number in set(self.versions) - stay:
                 self.versions = {n: v for n, v in self.versions.items() if n != number}
                 self.states[number] = State("END")

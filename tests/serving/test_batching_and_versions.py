@@ -236,6 +236,18 @@ def test_a_broken_version_does_not_end_the_one_that_works(versions):
     assert model.refresh() and list(model.versions) == [2]
 
 
+def test_a_server_starts_with_the_newest_version_that_loads(versions, caplog):
+    for number in (2, 3):
+        add(versions, number)
+    (versions / "3" / "saved_model.pb").write_bytes(b"damaged")
+    model = Model("small", versions)
+    assert model.refresh() and list(model.versions) == [2]
+    assert model.states[3].error_message and "version 3 cannot be loaded" in caplog.text
+    assert 1 not in model.states and not model.refresh()
+    shutil.rmtree(versions / "2")
+    assert model.refresh() and list(model.versions) == [1]
+
+
 def test_a_version_that_is_half_copied_is_tried_again(versions):
     model = Model("small", versions)
     model.refresh()
