@@ -95,7 +95,7 @@ def _build(manifest: Manifest, source: str) -> GAN:
         registry.get(manifest.builder)
     except ValueError as error:
         raise ManifestError(f"{source}: the builder is not registered. {error}") from error
-    config = {**manifest.config, "ema": None}
+    config = {"dtype": "float32", **manifest.config, "ema": None}
     try:
         with _bounded(_MAX_MODEL_BYTES):
             return registry.create(manifest.builder, **config, seed=0)

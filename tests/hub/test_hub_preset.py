@@ -15,6 +15,7 @@ from keras_gan_zoo import hub
 from keras_gan_zoo.hub import weights
 from keras_gan_zoo.hub.manifest import Manifest, ManifestError
 from keras_gan_zoo.hub.verify import VerificationError, sha256, verify_folder
+from keras_gan_zoo.training.construct import dtype_policy
 
 
 def rehash(folder):
@@ -89,6 +90,16 @@ def test_mixed_precision_and_conditioning_options_are_kept_apart(tmp_path):
     assert loaded.recipe["config"]["loss"] == "hinge" and "dtype" not in loaded.recipe["config"]
     assert {w.dtype for w in loaded.generator.weights} == {"float32"}
     np.testing.assert_allclose(loaded.sample(4, seed=0), gan.sample(4, seed=0), atol=0.1)
+
+
+def test_presets_are_float32_whatever_the_process_trains_in(preset, trained):
+    images = trained.sample(3, seed=0)
+    with dtype_policy("mixed_bfloat16"):
+        gan = zoo.from_pretrained(preset)
+        grey28 = zoo.metrics.features._named.__wrapped__("grey28").model
+    for network in (gan.generator, gan.discriminator, grey28):
+        assert {layer.compute_dtype for layer in network._flatten_layers()} == {"float32"}
+    np.testing.assert_array_equal(gan.sample(3, seed=0), images)
 
 
 def test_averaged_weights_are_kept_whatever_network_they_are_of(tmp_path):

@@ -96,8 +96,11 @@ def get(identifier: Any = None, image_shape: Sequence[int] | None = None) -> Ext
 
 @functools.cache
 def _named(name: str) -> Extractor:
+    from keras_gan_zoo.training.construct import dtype_policy
+
     makers: dict[str, Callable[[], Extractor]] = {"grey28": _grey28, "inception_v3": _inception}
-    return makers[name]() if name in makers else _application(name)
+    with dtype_policy("float32"):  # whatever the process trains in
+        return makers[name]() if name in makers else _application(name)
 
 
 def _grey28() -> Extractor:
