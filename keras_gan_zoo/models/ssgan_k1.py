@@ -38,7 +38,7 @@ What differs:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -230,15 +230,6 @@ class SemiSupervisedGAN(GAN):
         ema = self.classifier_ema
         ema = None if ema is None else keras.saving.serialize_keras_object(ema)
         return {**super().get_config(), "classifier_ema": ema}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GAN:
-        config = dict(config)
-        if isinstance(config.get("classifier_ema"), Mapping):
-            config["classifier_ema"] = keras.saving.deserialize_keras_object(
-                config["classifier_ema"], custom_objects=custom_objects
-            )
-        return super().from_config(config, custom_objects)
 
 
 def _as_built(classifier: keras.Model) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -44,8 +45,10 @@ class EMA:
         return cls(0.5 ** (batch_size / images), ramp)
 
     @classmethod
-    def get(cls, identifier: EMA | float | None) -> EMA | None:
-        """None, a decay or an EMA object -> EMA object or None."""
+    def get(cls, identifier: EMA | float | Mapping[str, Any] | None) -> EMA | None:
+        """None, a decay, an EMA object or its serialisation -> EMA object or None."""
+        if isinstance(identifier, Mapping):
+            identifier = keras.saving.deserialize_keras_object(identifier)
         if identifier is None or isinstance(identifier, EMA):
             return identifier
         return cls(identifier)

@@ -105,12 +105,14 @@ def test_presets_are_float32_whatever_the_process_trains_in(preset, trained):
 def test_averaged_weights_are_kept_whatever_network_they_are_of(tmp_path):
     """A classifier's average is what its preset holds, and what a loaded one classifies with."""
     options = {"width": 64, "latent_dim": 8, "classes": 4, "seed": 0}
+    options["classifier_ema"] = zoo.training.EMA(0.99, ramp=False)
     gan = zoo.create("ssgan_k1", (16, 16, 1), **options)
     for twin in gan.twins().values():
         twin.set_weights([w * 1.5 for w in twin.get_weights()])
     both = ("generator", "discriminator")
     folder = hub.save_preset(gan, tmp_path / "ssgan_k1.a", "ssgan_k1.a", networks=both, **RECORDS)
     loaded = zoo.from_pretrained(folder)
+    assert loaded.classifier_ema.get_config() == {"decay": 0.99, "ramp": False}
     images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)).astype(np.float32)
     expected = gan.classify(images)
     assert np.abs(expected - gan.classify(images, averaged=False)).max() > 1e-3
