@@ -133,6 +133,15 @@ def test_golden_images(preset):
         hub.check_golden(preset)
 
 
+def test_golden_points_beyond_the_range_of_images(tmp_path):
+    """Between 4 and 8 the numbers of float16 are 1/256 apart, four times `atol`."""
+    gan = zoo.create("gan", (2,), latent_dim=4, width=8, seed=0)
+    bias = gan.generator.weights[-1]
+    bias.assign(bias + 5.0)
+    folder = hub.save_preset(gan, tmp_path / "gan.points", "gan.points", **RECORDS)
+    assert hub.check_golden(folder) < 1e-5
+
+
 def test_golden_of_another_seed(preset):
     rewrite(preset, golden={"seed": 1, "atol": 1e-3})
     with pytest.raises(VerificationError, match="seed 1 gives other latent vectors"):
