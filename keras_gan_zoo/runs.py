@@ -44,6 +44,16 @@ def open_dataset(source: str, batch_size: int, image_size: int | None, seed: int
     return datasets.load(source, "train", batch_size, image_size, seed=seed)
 
 
+def preprocessing(source: str, image_size: int | None, image_shape: Sequence[int]) -> str:
+    """What `open_dataset` does to the images of a source, in words."""
+    if len(image_shape) == 1:
+        return "none: points as they are drawn"
+    folder = Path(source).expanduser().is_dir()
+    side = image_shape[0]
+    steps = [f"central square resized to {side}x{side} (Lanczos)"] if folder or image_size else []
+    return ", ".join([*steps, *(["RGB"] if folder else []), "uint8 / 127.5 - 1"])
+
+
 class HistoryFile(keras.callbacks.Callback):
     """Keeps `history.csv` and `training.png` up to date, over resumed runs too.
 
@@ -151,7 +161,13 @@ def train(
         "command": command_line(),
         "model": model,
         "settings": gan.recipe["config"],
-        "dataset": {"name": source, "images": int(dataset.num_examples), "batch_size": batch_size},
+        "dataset": {
+            "name": source,
+            "images": int(dataset.num_examples),
+            "batch_size": batch_size,
+            "image_size": image_size,
+            "preprocessing": preprocessing(source, image_size, dataset.image_shape),
+        },
         "epochs": keeper.epochs,
         "steps": int(gan.step.numpy()),
         "bfloat16": bfloat16,

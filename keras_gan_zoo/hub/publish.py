@@ -377,7 +377,7 @@ def _records(run: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
             "name": Path(dataset["name"]).name,
             "split": "train",
             "size": dataset["images"],
-            "preprocessing": "uint8 / 127.5 - 1",
+            "preprocessing": dataset.get("preprocessing", "not recorded"),
         }
         training = {
             "command": report["command"],

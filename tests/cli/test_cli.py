@@ -41,6 +41,15 @@ def test_settings_are_json_or_text():
     assert parsed == {"width": 8, "loss": "hinge", "ema": 0.9, "d_width": None}
 
 
+def test_what_was_done_to_the_images(tmp_path):
+    scaled = "uint8 / 127.5 - 1"
+    square = "central square resized to 32x32 (Lanczos)"
+    assert runs.preprocessing("fashion_mnist", None, (28, 28, 1)) == scaled
+    assert runs.preprocessing("fashion_mnist", 32, (32, 32, 1)) == f"{square}, {scaled}"
+    assert runs.preprocessing(str(tmp_path), 32, (32, 32, 3)) == f"{square}, RGB, {scaled}"
+    assert runs.preprocessing("ring", None, (2,)) == "none: points as they are drawn"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, images):
     """A folder of real PNG files, and one that is broken."""
@@ -68,7 +77,7 @@ def test_train_leaves_the_files_of_a_run(trained):
         assert (output / name).stat().st_size > 0
     report = json.loads((output / "report.json").read_text())
     assert report["steps"] == 5 and report["epochs"] == 1 and report["seed"] == 3
-    assert report["settings"]["loss"] == "hinge"
+    assert report["settings"]["loss"] == "hinge" and report["dataset"]["image_size"] == 16
     assert report["check"]["keras_max_abs"] == 0
     rows = (output / "history.csv").read_text().splitlines()
     assert rows[0].startswith("epoch,") and len(rows) == 2

@@ -187,7 +187,12 @@ def run_folder(trained, tmp_path):
     report = {
         "command": "keras-gan-zoo train dcgan --dataset fashion_mnist_mini",
         "model": "dcgan",
-        "dataset": {"name": "fashion_mnist_mini", "images": 10_000, "batch_size": 64},
+        "dataset": {
+            "name": "fashion_mnist_mini",
+            "images": 10_000,
+            "batch_size": 64,
+            "preprocessing": "central square resized to 16x16 (Lanczos), uint8 / 127.5 - 1",
+        },
         "epochs": 2,
         "steps": 312,
         "training_seconds": 12.5,
@@ -204,6 +209,7 @@ def test_pack(run_folder, trained, tmp_path):
     manifest = Manifest.read(folder)
     assert manifest.licence == {"code": "Apache-2.0", "weights": "Apache-2.0", "data": "MIT"}
     assert manifest.data["size"] == 10_000
+    assert manifest.data["preprocessing"].startswith("central square resized to 16x16")
     assert (manifest.training["steps"], manifest.training["batch"]) == (312, 64)
     assert "cores" in manifest.training["device"]
     images = zoo.from_pretrained(folder).sample(3, seed=1)
