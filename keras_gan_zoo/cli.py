@@ -152,15 +152,20 @@ def sample(
     npz: Annotated[bool, typer.Option("--npz", help="The images as an array too.")] = False,
     output: Output = None,
 ) -> None:
-    """Generate images: a grid, and on request single PNGs and an .npz."""
+    """Generate images: a grid (points: a scatter plot), and on request single PNGs and an .npz."""
     gan = _load(model)
     import numpy as np
 
     from keras_gan_zoo import pictures
 
+    if singles and len(gan.image_shape) != 3:
+        raise ValueError(
+            "--singles writes one PNG for each image; use --npz for points. Received: a model of "
+            f"points of shape {gan.image_shape}"
+        )
     images = gan.sample(n, seed=seed, truncation=truncation)
     path = output or Path("samples.png")
-    print(pictures.save_grid(images, path))
+    print(pictures.save_samples(images, path))
     if singles:
         folder = path.with_suffix("")
         for i, image in enumerate(pictures.to_uint8(images)):

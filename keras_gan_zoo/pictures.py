@@ -68,8 +68,21 @@ def save_grid(images: Any, path: str | Path, columns: int | None = None) -> Path
     return save_png(grid(images, columns), path, scale=max(1, 84 // side))
 
 
+def save_samples(samples: Any, path: str | Path, columns: int | None = None) -> Path:
+    """What a generator made, as one picture: `save_grid` for images, `save_points` for points."""
+    if np.ndim(samples) == 4:
+        return save_grid(samples, path, columns)
+    return save_points(samples, path)
+
+
 def save_points(points: Any, path: str | Path, reference: Any = None) -> Path:
-    """Scatter plot of 2-D samples, over `reference` points in grey."""
+    """Scatter plot of 2-D samples, over `reference` points in grey.
+
+    Raises:
+        ValueError: not points of a plane.
+    """
+    if np.ndim(points) != 2 or np.shape(points)[1] != 2:
+        raise ValueError(f"Points must be (n, 2) to be drawn. Received: {np.shape(points)}")
     figure = new_figure(5, 5)
     axes = figure.add_subplot()
     if reference is not None:

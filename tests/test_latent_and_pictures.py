@@ -46,3 +46,5 @@ def test_grid_places_every_tile(tmp_path):
         pictures.grid(tiles[..., 0])
     path = pictures.save_points(np.zeros((3, 2)), tmp_path / "a" / "points.png", np.ones((4, 2)))
     assert path.exists()
+    with pytest.raises(ValueError, match=r"\(n, 2\) to be drawn. Received: \(3, 5\)"):
+        pictures.save_points(np.zeros((3, 5)), path)

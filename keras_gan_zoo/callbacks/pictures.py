@@ -81,11 +81,7 @@ class SampleGrid(keras.callbacks.Callback):
             self._writer.flush()
 
     def _save(self, path: Path) -> None:
-        images = self.model.sample(self.n, seed=self.seed)
-        if images.ndim == 4:
-            pictures.save_grid(images, path)
-        else:
-            pictures.save_points(images, path)
+        pictures.save_samples(self.model.sample(self.n, seed=self.seed), path)
 
 
 class LatentWalk(SampleGrid):

@@ -131,6 +131,18 @@ def test_sample_and_export(trained, tmp_path):
     assert (tmp_path / "served" / "1" / "saved_model.pb").exists()
 
 
+def test_sample_draws_points(tmp_path, monkeypatch, capsys):
+    gan = zoo.create("gan", (2,), width=8, latent_dim=4, seed=0)
+    gan.save(tmp_path / "model.keras")
+    arguments = ["sample", str(tmp_path), "-n", "50", "--output", str(tmp_path / "points.png")]
+    run(*arguments, "--npz")
+    with Image.open(tmp_path / "points.png") as picture:
+        assert picture.size == (600, 600)
+    with np.load(tmp_path / "points.npz") as file:
+        np.testing.assert_array_equal(file["images"], gan.sample(50, seed=0))
+    assert "use --npz for points" in fails(monkeypatch, capsys, *arguments, "--singles")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
