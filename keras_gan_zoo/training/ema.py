@@ -47,8 +47,10 @@ class EMA:
     @classmethod
     def get(cls, identifier: EMA | float | Mapping[str, Any] | None) -> EMA | None:
         """None, a decay, an EMA object or its serialisation -> EMA object or None."""
-        if isinstance(identifier, Mapping):
-            identifier = keras.saving.deserialize_keras_object(identifier)
+        if isinstance(identifier, Mapping):  # of this class only: a preset's config is not trusted
+            if identifier.get("registered_name") != keras.saving.get_registered_name(cls):
+                raise ValueError(f"Not the serialisation of an EMA. Received: {dict(identifier)}")
+            identifier = cls(**identifier["config"])
         if identifier is None or isinstance(identifier, EMA):
             return identifier
         return cls(identifier)

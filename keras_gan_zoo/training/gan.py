@@ -1007,7 +1007,7 @@ class GAN(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GAN:
         config = dict(config)
-        for key in ("generator", "discriminator", "instance_noise", "replay"):
+        for key in ("generator", "discriminator", "ema", "instance_noise", "replay"):
             if isinstance(config.get(key), Mapping):
                 config[key] = keras.saving.deserialize_keras_object(
                     config[key], custom_objects=custom_objects

@@ -378,3 +378,10 @@ def test_instance_noise_and_replay(dataset, tmp_path):
     np.testing.assert_array_equal(clean, gan.discriminate(np.zeros((1, *SHAPE), "f4")))
     with pytest.raises(ValueError, match="alternating"):
         tiny(replay=8, update="simultaneous")
+
+
+def test_an_average_s_serialisation_revives_no_other_class():
+    serialised = keras.saving.serialize_keras_object(zoo.training.EMA(0.5, ramp=False))
+    assert zoo.training.EMA.get(serialised).get_config() == {"decay": 0.5, "ramp": False}
+    with pytest.raises(ValueError, match="Not the serialisation of an EMA.*Dense"):
+        zoo.training.EMA.get(keras.saving.serialize_keras_object(keras.layers.Dense(3)))
