@@ -30,19 +30,26 @@ def test_table_has_mean_deviation_and_the_paper_s():
     assert " 12.0 ± 0.0 " in semi_supervised.table([record(0, [12], labels=30)])
 
 
-def test_a_run_is_done_when_it_has_the_epochs(tmp_path):
+def test_a_run_is_done_when_it_has_a_record(tmp_path):
     options = argparse.Namespace(output=tmp_path, labels=100, epochs=2, rate=1e-3)
     assert not semi_supervised._done(options, 0)
-    (tmp_path / "100.0.json").write_text(json.dumps(record(0, [5, 4])))
+    (tmp_path / "100.0.2-epochs.json").write_text(json.dumps(record(0, [5, 4])))
     assert semi_supervised._done(options, 0)
-    options.epochs = 3  # it is continued
+    options.epochs = 3  # another run: its rate falls later
     assert not semi_supervised._done(options, 0)
-    options.rate = 3e-3  # another run, with a name of its own
-    assert semi_supervised._record(options, 0).name == "100.0.rate-0.003.json"
+    options.epochs, options.rate = 2, 3e-3
+    assert semi_supervised._record(options, 0).name == "100.0.2-epochs.rate-0.003.json"
     assert not semi_supervised._done(options, 0)
-    (tmp_path / "100.0.rate-0.003.json").write_text(json.dumps(record(0, [5, 4])))
-    with pytest.raises(SystemExit, match="rate 0.001; wanted 0.003"):
+    (tmp_path / "100.0.2-epochs.rate-0.003.json").write_text(json.dumps(record(0, [5, 4])))
+    with pytest.raises(SystemExit, match="2 epochs with rate 0.001; wanted 2 with 0.003"):
         semi_supervised._done(options, 0)
+
+
+def test_the_rate_falls_over_the_last_third():
+    options = argparse.Namespace(epochs=300, rate=1e-3)
+    rates = [semi_supervised.rate_of(e, options) for e in (0, 200, 250, 299)]
+    # min(3 - epoch / 100, 1): the first version of the authors' program
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 0.5e-3, 1e-5], rtol=1e-6)
 
 
 def test_picture(tmp_path):
