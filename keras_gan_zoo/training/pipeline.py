@@ -83,7 +83,7 @@ def adapt(
     checks.check_spec(x.element_spec, *wanted)
     x = without_autotune(x)
     batch = _peek(x, d_steps, *wanted)
-    if batch * d_steps < replicas:
+    if batch < replicas:
         raise ValueError(
             f"The {what} yields batches of {batch}; {replicas} replicas share each batch and want "
             "at least one image each. Use a larger batch_size."
